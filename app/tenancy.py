@@ -1,0 +1,133 @@
+"""Tenancy: a database transaction that carries the session settings which row level security reads. Nobody else sets them.
+
+The settings are written with SET LOCAL in the same message as BEGIN (one round trip; they also reach Citus' workers and survive PgBouncer's
+transaction pooling). Only validated UUIDs and fixed words are written into that statement.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import CursorResult, Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+
+class ActorKind(StrEnum):
+    """Who acts: a person, a service with an API key, or the portal's own worker on a tenant's behalf."""
+
+    USER = "user"
+    SERVICE = "service"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one transaction may see: the values of the session settings `app.*` (migrations/policies.py reads them)."""
+
+    tenant_id: UUID
+    kind: ActorKind
+    user_id: UUID | None = None
+    member_pools: frozenset[UUID] = frozenset()  # pools that the actor belongs to
+    visible_pools: frozenset[UUID] = frozenset()  # pools whose rows of other members the actor may read
+
+    def statements(self) -> str:
+        """The SET LOCAL statements of this scope. Every value is a UUID or a word of ActorKind."""
+        values = {
+            "current_tenant_id": str(UUID(str(self.tenant_id))),
+            "actor_kind": ActorKind(self.kind).value,
+            "current_user_id": str(UUID(str(self.user_id))) if self.user_id else "",
+            "member_pools": _uuid_list(self.member_pools),
+            "visible_pools": _uuid_list(self.visible_pools),
+        }
+        return "; ".join(f"SET LOCAL app.{name} = '{value}'" for name, value in values.items())
+
+
+def _uuid_list(ids: Iterable[UUID]) -> str:
+    return ",".join(sorted(str(UUID(str(one))) for one in ids))
+
+
+class Transaction:
+    """An open transaction of one scope. Statements take turns: Strawberry resolves siblings concurrently, a connection does not."""
+
+    def __init__(self, connection: AsyncConnection, driver: asyncpg.Connection, scope: Scope) -> None:
+        self._connection = connection
+        self._driver = driver
+        self._turn = asyncio.Lock()
+        self.scope = scope
+        self.statements = 0
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.scope.tenant_id
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement; the result is buffered, so that the next one may run."""
+        async with self._turn:
+            self.statements += 1
+            return await self._connection.execute(statement, parameters)
+
+    async def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
+        return (await self.execute(statement, parameters)).all()
+
+    async def row(self, statement: Executable, parameters: Any = None) -> Row[Any] | None:
+        """The only row, or None; more than one is an error."""
+        return (await self.execute(statement, parameters)).one_or_none()
+
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        return (await self.execute(statement, parameters)).scalar_one_or_none()
+
+    async def narrow(self, member_pools: Iterable[UUID], visible_pools: Iterable[UUID]) -> None:
+        """Set the actor's pools, once they have been read in this very transaction."""
+        self.scope = replace(self.scope, member_pools=frozenset(member_pools), visible_pools=frozenset(visible_pools))
+        async with self._turn:
+            self.statements += 1
+            await self._driver.execute(self.scope.statements())
+
+
+class Database:
+    """The connections of one process as `portal_app`."""
+
+    def __init__(self, url: str, pool_size: int = 16) -> None:
+        # AUTOCOMMIT: SQLAlchemy sends no BEGIN of its own; ours carries the settings in the same message.
+        self._engine: AsyncEngine = create_async_engine(
+            url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False
+        )
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection without settings, for the catalogue and for readiness: row level security shows it nothing of any tenant."""
+        async with self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope, *, read_only: bool = False) -> AsyncIterator[Transaction]:
+        """Open a transaction with the scope's settings; commit at the end, roll back on any exception.
+
+        A read is REPEATABLE READ: every figure of one operation is from the same instant.
+        """
+        mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
+        async with self._engine.connect() as connection:
+            driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+            try:
+                await driver.execute(f"BEGIN {mode}; {scope.statements()}")
+                yield Transaction(connection, driver, scope)
+                await driver.execute("COMMIT")
+            except BaseException:
+                await _roll_back(connection, driver)
+                raise
+
+
+async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+    """Roll back; a connection that cannot is thrown away rather than handed to somebody else."""
+    try:
+        await asyncio.shield(driver.execute("ROLLBACK"))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.CancelledError):
+        await connection.invalidate()
