@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -81,12 +81,28 @@ class Transaction:
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         return (await self.execute(statement, parameters)).scalar_one_or_none()
 
-    async def narrow(self, member_pools: Iterable[UUID], visible_pools: Iterable[UUID]) -> None:
-        """Set the actor's pools, once they have been read in this very transaction."""
-        self.scope = replace(self.scope, member_pools=frozenset(member_pools), visible_pools=frozenset(visible_pools))
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        """The bare connection, for what speaks asyncpg itself (the job queue), in the same transaction."""
         async with self._turn:
             self.statements += 1
-            await self._driver.execute(self.scope.statements())
+            yield self._driver
+
+    async def become(self, user_id: UUID) -> None:
+        """Set the acting user, once the token's subject has been looked up in this very transaction."""
+        await self._set(replace(self.scope, user_id=user_id))
+
+    async def narrow(self, member_pools: Iterable[UUID], visible_pools: Iterable[UUID]) -> None:
+        """Set the actor's pools, once they have been read in this very transaction."""
+        await self._set(
+            replace(self.scope, member_pools=frozenset(member_pools), visible_pools=frozenset(visible_pools))
+        )
+
+    async def _set(self, scope: Scope) -> None:
+        async with self._turn:
+            self.statements += 1
+            await self._driver.execute(scope.statements())
+            self.scope = scope
 
 
 class Database:
@@ -115,7 +131,7 @@ class Database:
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
         async with self._engine.connect() as connection:
-            driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+            driver = cast(asyncpg.Connection, (await connection.get_raw_connection()).driver_connection)
             try:
                 await driver.execute(f"BEGIN {mode}; {scope.statements()}")
                 yield Transaction(connection, driver, scope)

@@ -1,1 +1,197 @@
-"""Principal (who presented what) -> Actor (who that is in the tenant, read inside the very transaction that acts)."""
+"""Principal (who presented what) -> Actor (who that is in the tenant), read inside the very transaction that acts.
+
+Roles and permissions are never cached: what an admin takes away is gone with the next request.
+"""
+
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, func, or_, select
+
+from app.rules.errors import Forbidden, NotFound
+from app.rules.permissions import SEES_MEMBERS, Permission, Role
+from app.tenancy import ActorKind, Database, Scope, Transaction
+from models.api_keys import ApiKey
+from models.members import CreditPoolMember
+from models.tenants import User
+
+
+@dataclass(frozen=True, slots=True)
+class UserPrincipal:
+    """A verified token: which subject of which tenant, until when."""
+
+    tenant_id: UUID
+    subject: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePrincipal:
+    """A presented API key: its parts, not yet checked against the stored hash."""
+
+    tenant_id: UUID
+    key_id: UUID
+    secret_hash: bytes
+
+
+Principal = UserPrincipal | ServicePrincipal
+
+
+class Unauthenticated(Exception):
+    """Nobody we know: no token, a bad one, or no such user or key in the tenant. `reason` is for the log; `status` for the answer."""
+
+    def __init__(self, reason: str, status: int = 401) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The actor's own membership of one pool."""
+
+    id: UUID
+    pool_id: UUID
+    role: Role
+    permissions: frozenset[Permission]
+    active: bool
+
+    def can(self, permission: Permission) -> bool:
+        return self.active and permission in self.permissions
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, with what: memberships of a person, scopes of a service."""
+
+    kind: ActorKind
+    tenant_id: UUID
+    user_id: UUID | None
+    memberships: tuple[Membership, ...] = ()
+    scopes: frozenset[str] = frozenset()
+
+    def membership(self, pool_id: UUID) -> Membership | None:
+        """The membership of a pool, or None: then the pool does not exist for this actor."""
+        return next((one for one in self.memberships if one.pool_id == pool_id), None)
+
+    def can(self, pool_id: UUID, permission: Permission) -> bool:
+        found = self.membership(pool_id)
+        return found is not None and found.can(permission)
+
+    def require(self, pool_id: UUID, permission: Permission) -> Membership:
+        """The membership, if it has the permission. A pool of others is NotFound, a missing permission Forbidden."""
+        found = self.membership(pool_id)
+        if found is None:
+            raise NotFound("pool")
+        if not found.active:
+            raise Forbidden("Your membership of this pool is suspended. Its owner or an admin can reactivate it.")
+        if permission not in found.permissions:
+            raise Forbidden(
+                f"This needs the permission {permission.name} in this pool. Its owner or an admin can grant it."
+            )
+        return found
+
+
+@dataclass(slots=True)
+class Session:
+    """An open transaction and who acts in it."""
+
+    tx: Transaction
+    actor: Actor
+
+
+# (tenant, subject) -> user id never changes once it exists, so it may be remembered; everything else is read each time.
+_user_ids: dict[tuple[UUID, str], UUID] = {}
+_MAX_REMEMBERED = 50_000
+
+
+@asynccontextmanager
+async def acting(database: Database, principal: Principal, *, read_only: bool = False) -> AsyncIterator[Session]:
+    """Open the transaction in which a principal acts. Raises Unauthenticated for an unknown or disabled user and a bad key."""
+    known = _user_ids.get((principal.tenant_id, principal.subject)) if isinstance(principal, UserPrincipal) else None
+    kind = ActorKind.USER if isinstance(principal, UserPrincipal) else ActorKind.SERVICE
+    async with database.transaction(Scope(principal.tenant_id, kind, user_id=known), read_only=read_only) as tx:
+        if isinstance(principal, ServicePrincipal):
+            actor = await _service(tx, principal)
+        else:
+            actor = await _user(tx, principal, known)
+        yield Session(tx, actor)
+
+
+async def _user(tx: Transaction, principal: UserPrincipal, known: UUID | None) -> Actor:
+    rows = await _membership_rows(tx, principal.subject, known) if known else []
+    if known is None or not rows:
+        known = await _look_up(tx, principal.subject)
+        rows = await _membership_rows(tx, principal.subject, known)
+    if rows[0].disabled_at is not None:
+        raise Unauthenticated("the user is disabled")
+    memberships = tuple(
+        Membership(
+            id=row.id,
+            pool_id=row.pool_id,
+            role=Role(row.role),
+            permissions=frozenset(one for one in Permission if row.permissions.get(one.value)),
+            active=row.status == "active",
+        )
+        for row in rows
+        if row.id is not None
+    )
+    await tx.narrow(
+        member_pools=(one.pool_id for one in memberships),
+        visible_pools=(one.pool_id for one in memberships if one.active and one.permissions & SEES_MEMBERS),
+    )
+    return Actor(ActorKind.USER, tx.tenant_id, known, memberships)
+
+
+async def _look_up(tx: Transaction, subject: str) -> UUID:
+    """The user of a subject; from then on the transaction acts as them."""
+    user_id: UUID | None = await tx.scalar(
+        select(User.id).where(User.tenant_id == tx.tenant_id, User.subject == subject)
+    )
+    if user_id is None:
+        raise Unauthenticated("the token's subject is no user of its tenant")
+    if len(_user_ids) >= _MAX_REMEMBERED:
+        _user_ids.clear()
+    _user_ids[tx.tenant_id, subject] = user_id
+    await tx.become(user_id)
+    return user_id
+
+
+async def _membership_rows(tx: Transaction, subject: str, user_id: UUID) -> Sequence[Row[Any]]:
+    member = CreditPoolMember
+    return await tx.rows(
+        select(User.disabled_at, member.id, member.pool_id, member.role, member.permissions, member.status)
+        .select_from(User)
+        .outerjoin(
+            member,
+            and_(member.tenant_id == User.tenant_id, member.user_id == User.id, member.status != "invited"),
+        )
+        .where(User.tenant_id == tx.tenant_id, User.id == user_id, User.subject == subject)
+        .order_by(member.created_at, member.id)
+    )
+
+
+async def _service(tx: Transaction, principal: ServicePrincipal) -> Actor:
+    row = await tx.row(
+        select(ApiKey.key_hash, ApiKey.pool_id, ApiKey.scopes).where(
+            ApiKey.tenant_id == tx.tenant_id,
+            ApiKey.id == principal.key_id,
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now()),
+        )
+    )
+    if row is None or not hmac.compare_digest(bytes(row.key_hash), principal.secret_hash):
+        raise Unauthenticated("no such API key, or it is revoked or expired")
+    if row.pool_id is not None:
+        await tx.narrow(member_pools=(row.pool_id,), visible_pools=(row.pool_id,))
+    return Actor(ActorKind.SERVICE, tx.tenant_id, None, scopes=frozenset(row.scopes))
+
+
+def utc_now() -> datetime:
+    """The clock of services; rules get the time as an argument."""
+    return datetime.now(UTC)

@@ -1,0 +1,136 @@
+"""Refusals: what the portal says no to, as exceptions. Raised inside a transaction (so that it rolls back), translated outside it."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Why something was refused; the API's `UserError.code`."""
+
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    INVALID = "INVALID"
+    STALE_VERSION = "STALE_VERSION"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    TIER_NOT_ELIGIBLE = "TIER_NOT_ELIGIBLE"
+    PAYMENT_DECLINED = "PAYMENT_DECLINED"
+    PAYMENT_ACTION_REQUIRED = "PAYMENT_ACTION_REQUIRED"
+    QUOTE_EXPIRED = "QUOTE_EXPIRED"
+    QUOTE_USED = "QUOTE_USED"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+
+
+class Refusal(Exception):
+    """An expected refusal: what is wrong and what would be right, and where in the input (`path`)."""
+
+    code = ErrorCode.INVALID
+    message_key = "error.invalid"
+
+    def __init__(self, message: str, *, path: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+class Invalid(Refusal):
+    """A value that cannot be accepted. `reason` completes the message key for translation: `error.invalid.<reason>`."""
+
+    def __init__(self, message: str, *, path: tuple[str, ...] = (), reason: str = "value") -> None:
+        super().__init__(message, path=path)
+        self.message_key = f"error.invalid.{reason}"
+
+
+class Forbidden(Refusal):
+    """The viewer lacks the permission that the action needs."""
+
+    code = ErrorCode.FORBIDDEN
+    message_key = "error.forbidden"
+
+
+class NotFound(Refusal):
+    """No such thing for this viewer: it does not exist, or it is somebody else's. Both read the same (ruling 18)."""
+
+    code = ErrorCode.NOT_FOUND
+    message_key = "error.not_found"
+
+    def __init__(self, what: str, *, path: tuple[str, ...] = ()) -> None:
+        super().__init__(f"There is no such {what}.", path=path)
+
+
+class StaleVersion(Refusal):
+    """Somebody else changed it in between."""
+
+    code = ErrorCode.STALE_VERSION
+    message_key = "error.stale_version"
+
+    def __init__(self, current: int, given: int) -> None:
+        super().__init__(
+            f"The settings were changed meanwhile: you sent version {given}, the current one is {current}. "
+            "Read them again and repeat your change.",
+            path=("version",),
+        )
+
+
+class TierNotEligible(Refusal):
+    """The pool's plan or kind does not have this."""
+
+    code = ErrorCode.TIER_NOT_ELIGIBLE
+    message_key = "error.tier_not_eligible"
+
+
+class QuoteExpired(Refusal):
+    """A quote is good for 15 minutes."""
+
+    code = ErrorCode.QUOTE_EXPIRED
+    message_key = "error.quote_expired"
+
+    def __init__(self, expired_at: datetime) -> None:
+        super().__init__(
+            f"The quote expired at {expired_at:%Y-%m-%d %H:%M:%S} UTC. Ask for a new one; nothing was charged.",
+            path=("quoteId",),
+        )
+
+
+class QuoteUsed(Refusal):
+    """A quote buys once."""
+
+    code = ErrorCode.QUOTE_USED
+    message_key = "error.quote_used"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This quote was already used for a purchase. Ask for a new one; nothing more was charged.",
+            path=("quoteId",),
+        )
+
+
+class IdempotencyMismatch(Refusal):
+    """The same key came with another body (ruling 11)."""
+
+    code = ErrorCode.IDEMPOTENCY_MISMATCH
+    message_key = "error.idempotency_mismatch"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This idempotency key was already used with other arguments. "
+            "Repeat the first arguments to get the first answer again, or send a new key.",
+            path=("idempotencyKey",),
+        )
+
+
+class PaymentDeclined(Refusal):
+    """The bank or Stripe refused the payment. The purchase is recorded as failed."""
+
+    code = ErrorCode.PAYMENT_DECLINED
+    message_key = "error.payment_declined"
+
+
+class InsufficientLedger(Refusal):
+    """An entry that would take a bucket below zero (ruling 9)."""
+
+    code = ErrorCode.LIMIT_EXCEEDED
+    message_key = "error.balance_too_low"
+
+    def __init__(self, bucket: str, remaining: Decimal, asked: Decimal) -> None:
+        super().__init__(f"The {bucket} bucket holds {remaining} credits; {asked} were asked for.")

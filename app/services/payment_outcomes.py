@@ -1,0 +1,266 @@
+"""What a payment came to, applied exactly once to its purchase: under the pool's and the purchase's lock, in one transaction."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Row, insert, select, update
+
+from app.payments.gateway import Gateway
+from app.payments.outcomes import (
+    Canceled,
+    Declined,
+    GatewayError,
+    GatewayUnavailable,
+    IdempotencyMismatch,
+    Outcome,
+    Processing,
+    RequiresAction,
+    Succeeded,
+    Unknown,
+)
+from app.rules.burn_order import Bucket
+from app.rules.purchases import (
+    ACTION_EXPIRES_AFTER,
+    CREDITED,
+    KEY_LIVES,
+    OPEN,
+    PurchaseStatus,
+    decline_advice,
+)
+from app.services.audit import record
+from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, mark_purchased, post
+from app.services.queue import Job, enqueue
+from app.tenancy import Transaction
+from models.billing_events import BillingEvent
+from models.purchases import CreditPurchase
+
+log = structlog.get_logger()
+
+
+class PaymentMismatch(Exception):
+    """Stripe took another amount or currency than the purchase says: nothing is credited; an operator must look."""
+
+
+async def open_purchase(tx: Transaction, purchase_id: UUID) -> Row[Any] | None:
+    """The purchase as far as asking Stripe needs it, if it is still open."""
+    return await tx.row(
+        select(
+            CreditPurchase.id,
+            CreditPurchase.tenant_id,
+            CreditPurchase.pool_id,
+            CreditPurchase.status,
+            CreditPurchase.credits_amount,
+            CreditPurchase.payment_amount_cents,
+            CreditPurchase.payment_currency,
+            CreditPurchase.stripe_payment_intent_id,
+            CreditPurchase.stripe_payment_method_id,
+            CreditPurchase.metadata_,
+            CreditPurchase.created_at,
+        ).where(
+            CreditPurchase.tenant_id == tx.tenant_id,
+            CreditPurchase.id == purchase_id,
+            CreditPurchase.status.in_([status.value for status in OPEN]),
+        )
+    )
+
+
+async def ask_stripe(gateway: Gateway, purchase: Row[Any], public_url: str, now: datetime) -> Outcome:
+    """What became of the payment: charged with the stored key if nothing is known of it yet, never once that key may be forgotten."""
+    intent_id: str | None = purchase.stripe_payment_intent_id
+    age: timedelta = now - purchase.created_at
+    try:
+        if intent_id is not None:
+            abandoned = purchase.status == PurchaseStatus.REQUIRES_ACTION and age > ACTION_EXPIRES_AFTER
+            return await (gateway.cancel(intent_id) if abandoned else gateway.payment(intent_id))
+        if age > KEY_LIVES:
+            found = await gateway.find_payment(purchase.id)
+            return found or Declined(None, "never_charged", None, "The payment was never made.")
+        return await _charge(gateway, purchase, public_url)
+    except (GatewayUnavailable, IdempotencyMismatch) as error:
+        # No answer, or an answer about another request under this key: neither says that no money was taken.
+        return Unknown(str(error), intent_id)
+    except GatewayError as error:
+        # Stripe refused the request itself (a card that went away meanwhile, say): no money was taken by it.
+        log.warning("stripe refused the request", purchase_id=str(purchase.id), error=str(error))
+        if intent_id is not None:
+            return Unknown(str(error), intent_id)
+        return Declined(None, error.code or "invalid_request", None, error.message)
+
+
+async def _charge(gateway: Gateway, purchase: Row[Any], public_url: str) -> Outcome:
+    return await gateway.charge(
+        amount_cents=purchase.payment_amount_cents,
+        currency=purchase.payment_currency,
+        customer_id=purchase.metadata_["stripe_customer_id"],
+        payment_method_id=purchase.stripe_payment_method_id,
+        idempotency_key=f"purchase-{purchase.id}",
+        metadata={
+            "tenant_id": str(purchase.tenant_id),
+            "pool_id": str(purchase.pool_id),
+            "purchase_id": str(purchase.id),
+        },
+        description=f"{purchase.credits_amount.normalize():f} AI credits",
+        return_url=f"{public_url}/purchases/{purchase.id}",
+    )
+
+
+async def apply(tx: Transaction, purchase_id: UUID, outcome: Outcome, now: datetime) -> None:
+    """Apply an outcome. Credits arrive once, when Stripe says succeeded, whatever was believed before.
+
+    Nothing else changes a purchase that has ended.
+    """
+    pool_id = await tx.scalar(
+        select(CreditPurchase.pool_id).where(CreditPurchase.tenant_id == tx.tenant_id, CreditPurchase.id == purchase_id)
+    )
+    if pool_id is None:
+        log.warning("an outcome for a purchase that does not exist", purchase_id=str(purchase_id))
+        return
+    pool = await lock_pool(tx, pool_id)
+    purchase = (
+        await tx.execute(
+            select(CreditPurchase.__table__)
+            .where(CreditPurchase.tenant_id == tx.tenant_id, CreditPurchase.id == purchase_id)
+            .with_for_update()
+        )
+    ).one()
+    status = PurchaseStatus(purchase.status)
+    if isinstance(outcome, Succeeded):
+        if status not in CREDITED:
+            await _complete(tx, pool, purchase, outcome, now)
+    elif status in OPEN:
+        await _note(tx, purchase, outcome, now)
+
+
+async def _complete(tx: Transaction, pool: LockedPool, purchase: Row[Any], paid: Succeeded, now: datetime) -> None:
+    if (paid.amount_cents, paid.currency.upper()) != (purchase.payment_amount_cents, purchase.payment_currency):
+        raise PaymentMismatch(
+            f"purchase {purchase.id} is {purchase.payment_amount_cents} {purchase.payment_currency}, "
+            f"Stripe took {paid.amount_cents} {paid.currency}"
+        )
+    await post(tx, pool, _entries(purchase, paid))
+    await mark_purchased(tx, pool, now)
+    await _set(
+        tx,
+        purchase.id,
+        status=PurchaseStatus.COMPLETED,
+        completed_at=now,
+        failed_at=None,
+        failure_code=None,
+        failure_reason=None,
+        next_action_url=None,
+        stripe_payment_intent_id=paid.payment_intent_id,
+        stripe_charge_id=paid.charge_id,
+        stripe_receipt_url=paid.receipt_url,
+    )
+    await _tell(
+        tx, purchase, "purchase.completed", {"amount_cents": paid.amount_cents, "charge_id": paid.charge_id}, now
+    )
+    await enqueue(tx, Job.MAIL_RECEIPT, {"tenant_id": str(tx.tenant_id), "purchase_id": str(purchase.id)})
+
+
+def _entries(purchase: Row[Any], paid: Succeeded) -> list[Entry]:
+    """The bought credits and, as an entry of their own, the bonus."""
+    bought = Entry(
+        EntryKind.PURCHASE,
+        Bucket.PURCHASED,
+        purchase.credits_amount,
+        user_id=purchase.user_id,
+        source_id=str(purchase.id),
+        description="Purchase of credits",
+        payment_intent_id=paid.payment_intent_id,
+        payment_amount_cents=paid.amount_cents,
+        payment_currency=purchase.payment_currency,
+    )
+    if not purchase.bonus_credits:
+        return [bought]
+    bonus = Entry(
+        EntryKind.BONUS_GRANT,
+        Bucket.BONUS,
+        purchase.bonus_credits,
+        user_id=purchase.user_id,
+        source_id=str(purchase.id),
+        description="Bonus of the purchase",
+        payment_intent_id=paid.payment_intent_id,
+    )
+    return [bought, bonus]
+
+
+async def _note(tx: Transaction, purchase: Row[Any], outcome: Outcome, now: datetime) -> None:
+    """Everything that is not success: how far it has come, or why it failed."""
+    match outcome:
+        case RequiresAction(payment_intent_id=intent_id, redirect_url=url):
+            await _set(
+                tx,
+                purchase.id,
+                status=PurchaseStatus.REQUIRES_ACTION,
+                stripe_payment_intent_id=intent_id,
+                next_action_url=url,
+            )
+        case Processing(payment_intent_id=intent_id):
+            await _set(tx, purchase.id, status=PurchaseStatus.PROCESSING, stripe_payment_intent_id=intent_id)
+        case Unknown(payment_intent_id=intent_id):
+            # Nobody knows: the job asks again with the same key. The step at the bank, if one is open, stays open.
+            if purchase.status == PurchaseStatus.PENDING:
+                await _set(
+                    tx,
+                    purchase.id,
+                    status=PurchaseStatus.PROCESSING,
+                    stripe_payment_intent_id=intent_id or purchase.stripe_payment_intent_id,
+                )
+        case Declined(payment_intent_id=intent_id, code=code, decline_code=decline_code):
+            advice = decline_advice(code, decline_code)
+            await _fail(tx, purchase, intent_id, code=decline_code or code, reason=advice, now=now)
+        case Canceled(payment_intent_id=intent_id):
+            advice = "The payment was given up before it was confirmed with your bank. Nothing was charged."
+            await _fail(tx, purchase, intent_id, code="abandoned", reason=advice, now=now)
+
+
+async def _fail(
+    tx: Transaction, purchase: Row[Any], intent_id: str | None, *, code: str, reason: str, now: datetime
+) -> None:
+    await _set(
+        tx,
+        purchase.id,
+        status=PurchaseStatus.FAILED,
+        failed_at=now,
+        failure_code=code,
+        failure_reason=reason,
+        next_action_url=None,
+        stripe_payment_intent_id=intent_id or purchase.stripe_payment_intent_id,
+    )
+    await _tell(tx, purchase, "purchase.failed", {"code": code, "reason": reason}, now)
+
+
+async def _set(tx: Transaction, purchase_id: UUID, **values: Any) -> None:
+    await tx.execute(
+        update(CreditPurchase)
+        .where(CreditPurchase.tenant_id == tx.tenant_id, CreditPurchase.id == purchase_id)
+        .values(**values)
+    )
+
+
+async def _tell(tx: Transaction, purchase: Row[Any], event: str, data: dict[str, Any], now: datetime) -> None:
+    """The billing event and the audit entry of an ended purchase."""
+    await tx.execute(
+        insert(BillingEvent).values(
+            tenant_id=tx.tenant_id,
+            id=uuid4(),
+            event_type=event,
+            pool_id=purchase.pool_id,
+            user_id=purchase.user_id,
+            purchase_id=purchase.id,
+            data=data,
+            processed=True,
+            processed_at=now,
+        )
+    )
+    await record(
+        tx,
+        action=event,
+        pool_id=purchase.pool_id,
+        actor_user_id=purchase.user_id,
+        entity=("credit_purchase", purchase.id),
+        after=data,
+    )
