@@ -1,0 +1,8 @@
+-- The catalogue has no tenant: everybody reads it, only an operator (the owner) changes it.
+GRANT SELECT ON subscription_tiers, subscription_add_ons, credit_price_bands, model_prices TO portal_app;
+
+-- The inbox comes before any tenant is known. Events are kept: nobody deletes.
+GRANT SELECT, INSERT, UPDATE ON webhook_events TO portal_worker;
+
+-- Readiness compares it with the code.
+GRANT SELECT ON alembic_version TO portal_app, portal_worker;
