@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     oidc_audience: str = Field("billing-portal", description="the audience that tokens must name")
     oidc_client_id: str = Field("billing-portal", description="the client that the page signs in with")
     oidc_client_secret: str = Field("", repr=False, description="its secret; empty for a public client")
+    oidc_scope: str = Field("openid email profile", description="what the page's sign-in asks for")
     oidc_tenant_claim: str = Field("tenant_id", description="the claim that names the tenant")
 
     smtp_url: SmtpUrl = Field("", repr=False, description="smtp://user:password@host:587 of the mail server")
