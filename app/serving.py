@@ -1,0 +1,100 @@
+"""How uvicorn runs the portal: its options, and a protocol that does not wait for ever for a request's headers or the rest of a body."""
+
+from asyncio import TimerHandle, Transport
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.config import Settings
+
+HEADER_SECONDS = 10.0  # from the first byte of a request (or the connection) to the end of its headers
+LINGER_SECONDS = 5.0  # for a body that is still coming after it was answered: time to read the answer
+MAX_HEADER_BYTES = 32_768  # request line and headers; the session cookie has at most 4 kB
+
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with deadlines. Without them a client that sends one byte a second holds a connection as long as it likes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: TimerHandle | None = None
+        self._reading_headers = True
+        self._body_complete = True
+        self._header_bytes = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._reading_headers:
+            self._header_bytes += len(data)  # a body that comes in the same packet counts too, so look before it is fed
+            if self._deadline is None:
+                self._await_headers()
+        super().data_received(data)
+        if self._reading_headers and self._header_bytes > MAX_HEADER_BYTES:
+            self._cut(_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        self._cancel()
+        self._reading_headers, self._body_complete = False, False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._body_complete, self._reading_headers, self._header_bytes = True, True, 0
+        if self.cycle.response_complete:
+            self._cancel()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._body_complete and not self.transport.is_closing():
+            self._cancel()
+            self._deadline = self.loop.call_later(LINGER_SECONDS, self._cut, b"")
+
+    def _await_headers(self) -> None:
+        self._cancel()
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._cut, _TOO_SLOW)
+
+    def _cancel(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _cut(self, answer: bytes) -> None:
+        self._cancel()
+        if not self.transport.is_closing():
+            if answer and (self.cycle is None or self.cycle.response_complete):
+                self.transport.write(answer)
+            self.transport.close()
+
+
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
+    """For uvicorn.run("app.main:create_app", **options) or uvicorn.Config: everything but app, workers and sockets."""
+    return {
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "http": BoundedProtocol,
+        "loop": "uvloop",
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,  # app/logging.py formats uvicorn's records too
+        "access_log": False,
+        "server_header": False,
+        "date_header": True,
+        # Forwarded headers are believed from the configured proxies alone; anybody else could name any address.
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies or None,
+        "timeout_keep_alive": 15,
+        "timeout_graceful_shutdown": 10,
+        "limit_concurrency": settings.max_connections,
+        "backlog": 1024,
+    }

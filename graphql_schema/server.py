@@ -1,0 +1,177 @@
+"""The endpoint /graphql: GraphQL over HTTP, around graphql-core's executor.
+
+Strawberry builds the schema; its own HTTP views answer 500 to a body that is JSON but no object, and know one media type and one status.
+Operations run without Strawberry's schema extensions (some 0.08 ms an operation): limits, caches and masking stand here by name.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import orjson
+import strawberry
+import structlog
+from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql.execution import Executor
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.execution import optimized_is_awaitable
+
+from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
+from app.auth.refusals import refusal_headers
+from graphql_schema.documents import Documents
+from graphql_schema.limits import Limits
+from graphql_schema.masking import shown
+from graphql_schema.requests import (
+    GRAPHQL_JSON,
+    Operation,
+    RefusedRequestError,
+    check_content_type,
+    parse_operation,
+    read_body,
+    response_type,
+)
+
+log = structlog.get_logger("graphql")
+
+QUERY_SECONDS = 20.0  # mutations are not cut: what they do outside the database is bounded where it is done
+
+Principal = UserPrincipal | ServicePrincipal
+Authenticate = Callable[[Request], Awaitable[Principal]]
+ContextFactory = Callable[[Request, Principal], AbstractAsyncContextManager[Any]]
+
+
+class GraphQLEndpoint:
+    """An ASGI application that serves one schema by POST.
+
+    `context` opens what the resolvers of one operation share and closes it afterwards. `development` switches introspection and field
+    suggestions on; `playground` answers a browser's GET (GraphiQL, in development).
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        authenticate: Authenticate,
+        context: ContextFactory,
+        development: bool,
+        playground: Callable[[], Response] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        if schema.extensions or schema.directives:
+            raise ValueError(
+                "Schema extensions and operation directives would not run here: see graphql_schema/server.py"
+            )
+        self._schema = schema._schema  # noqa: SLF001  (the graphql-core schema has no public name)
+        self._executor: type[Executor[Any]] = schema.execution_context_class
+        self._authenticate = authenticate
+        self._context = context
+        self._development = development
+        self._playground = playground if development else None
+        self.documents = Documents(self._schema, introspection=development, limits=limits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        media_type = response_type(",".join(request.headers.getlist("accept")))
+        try:
+            response = await self._respond(request, media_type)
+        except RefusedRequestError as refusal:
+            response = _refused(refusal, media_type or GRAPHQL_JSON)
+        except Unauthenticated as refusal:
+            response = _refused(_unauthenticated(refusal), media_type or GRAPHQL_JSON)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, media_type: str | None) -> Response:
+        if request.method != "POST":
+            if self._playground and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                return self._playground()
+            raise RefusedRequestError(405, "METHOD_NOT_ALLOWED", "Send operations by POST.", {"Allow": "POST"})
+        if media_type is None:
+            raise RefusedRequestError(406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL_JSON} or application/json.")
+        check_content_type(request)
+        principal = await self._authenticate(request)
+        operation = parse_operation(await read_body(request))
+        request_id = request.scope.get("state", {}).get("request_id", "-")
+        return await self._answer(request, principal, operation, media_type, request_id)
+
+    async def _answer(
+        self, request: Request, principal: Principal, operation: Operation, media_type: str, request_id: str
+    ) -> Response:
+        prepared = self.documents.prepare(operation.query, operation.variables)
+        if prepared.errors or prepared.document is None:
+            return self._request_errors(prepared.errors, media_type, request_id)
+        async with self._context(request, principal) as context:
+            executor = self._executor.build(
+                self._schema,
+                prepared.document,
+                context_value=context,
+                raw_variable_values=operation.variables,
+                operation_name=operation.operation_name,
+                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+                hide_suggestions=not self._development,
+                operation_extensions=operation.extensions,
+            )
+            if isinstance(executor, list):
+                return self._request_errors(executor, media_type, request_id)
+            result = await _run(executor)
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            _raise_unauthenticated(result.errors)
+            answer["errors"] = shown(result.errors, request_id, suggestions=self._development)
+        return _json(answer, 200, media_type)
+
+    def _request_errors(self, errors: Any, media_type: str, request_id: str) -> Response:
+        """Nothing was executed: no `data`. The older media type says 200 to any well-formed request."""
+        answer = {"errors": shown(errors, request_id, suggestions=self._development)}
+        return _json(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
+
+
+async def _run(executor: Executor[Any]) -> ExecutionResult:
+    kind = executor.operation.operation
+    if kind is OperationType.SUBSCRIPTION:
+        raise RefusedRequestError(400, "BAD_REQUEST", "Subscriptions are not served here.")
+    result: Any = executor.execute_operation()
+    if executor.is_awaitable(result):
+        try:
+            async with asyncio.timeout(QUERY_SECONDS if kind is OperationType.QUERY else None):
+                result = await result
+        except TimeoutError:
+            log.warning("graphql.timeout", seconds=QUERY_SECONDS)
+            message = f"The query took longer than {QUERY_SECONDS:g} seconds. Ask for smaller pages."
+            raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
+    assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
+    return result
+
+
+def _raise_unauthenticated(errors: list[GraphQLError]) -> None:
+    """Who the principal is in its tenant is read with the first figures: nobody there is 401, not an error of a field."""
+    for error in errors:
+        if isinstance(error.original_error, Unauthenticated):
+            raise error.original_error
+
+
+def _unauthenticated(refusal: Unauthenticated) -> RefusedRequestError:
+    messages = {
+        400: ("BAD_REQUEST", "Send one Authorization header."),
+        401: ("UNAUTHENTICATED", "Sign in, or send a valid token in the Authorization header."),
+        403: ("FORBIDDEN", "The request carries a session cookie but not the page's own CSRF token."),
+        503: ("UNAVAILABLE", "The identity provider cannot be reached at the moment."),
+    }
+    code, message = messages[refusal.status]
+    return RefusedRequestError(refusal.status, code, message, refusal_headers(refusal))
+
+
+def _refused(refusal: RefusedRequestError, media_type: str) -> Response:
+    answer = {"errors": [{"message": str(refusal), "extensions": {"code": refusal.code}}]}
+    response = _json(answer, refusal.status, media_type)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _json(answer: dict[str, Any], status: int, media_type: str) -> Response:
+    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(orjson.dumps(answer), status, headers)
