@@ -44,7 +44,7 @@ class CreditPool(TenantOwned, Base):
             "shortfall_credits",
         ),
         CheckConstraint("monthly_included_used <= monthly_included_total", name="included_remaining_not_negative"),
-        # Spelled out: a CHECK on included_remaining itself would read the generated column, which is computed after BEFORE triggers only.
+        # Ruling 9, with included_remaining spelled out: the CHECK stands on its own columns, not on a generated one.
         CheckConstraint(
             "balance_available + balance_reserved = "
             "(monthly_included_total - monthly_included_used) + bonus_remaining + purchased_remaining",

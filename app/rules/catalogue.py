@@ -1,7 +1,8 @@
 """The catalogue: tiers, add-ons, price bands and model prices, as sections 43.2 and 43.3 of the specification list them.
 
 Plain data and nothing else. A migration seeds the tables from it, and a test holds both against the specification (ruling 27).
-Money is in cents of `currency`, credits are credits; None means: no limit, or ask sales where it stands for a price.
+Money is in cents of `currency`, credits are credits; None means: no limit, or ask sales where it stands for a price. The features of
+a tier are written as what changes from the tier below.
 """
 
 from collections.abc import Mapping
@@ -189,18 +190,9 @@ _FAMILY = Tier(
     pricing=Pricing(monthly_cents=49_00, annual_cents=490_00, max_users=5),
     included_credits_per_user=Decimal(6),
     rate_limits=RateLimits(requests_per_minute=120, tokens_per_minute=200_000, concurrent_requests=10),
-    features=Features(
-        model_access="full",
-        max_models_per_month=None,
+    features=replace(
+        _INDIVIDUAL.features,
         max_requests_per_day=2_000,
-        max_tokens_per_request=128_000,
-        export_formats=("txt", "md", "pdf", "docx"),
-        support_level="email",
-        data_retention="90_days",
-        priority_queue=True,
-        api_access=True,
-        conversation_history=True,
-        custom_instructions=True,
         shared_credit_pool=True,
         invite_management=True,
         parental_controls=True,
@@ -252,25 +244,13 @@ _BUSINESS = Tier(
     pricing=Pricing(monthly_cents=45_00, annual_cents=450_00, per_user=True, min_users=5, max_users=150),
     included_credits_per_user=Decimal(5),
     rate_limits=RateLimits(requests_per_minute=1_000, tokens_per_minute=2_000_000, concurrent_requests=50),
-    features=Features(
+    features=replace(
+        _TEAM.features,
         model_access="full_plus_beta",
-        max_models_per_month=None,
-        max_requests_per_day=None,
         max_tokens_per_request=500_000,
         export_formats=("txt", "md", "pdf", "docx", "html", "json"),
         support_level="priority",
         data_retention="2_years",
-        priority_queue=True,
-        api_access=True,
-        conversation_history=True,
-        custom_instructions=True,
-        shared_credit_pool=True,
-        team_workspaces=True,
-        shared_conversations=True,
-        team_admin_dashboard=True,
-        usage_analytics=True,
-        role_based_access=True,
-        invite_management=True,
         sso_integration=True,
         scim_provisioning=True,
         audit_logs=True,
@@ -292,34 +272,14 @@ _ENTERPRISE = Tier(
     pricing=Pricing(monthly_cents=None, annual_cents=None, per_user=True, min_users=50, contact_sales=True),
     included_credits_per_user=Decimal(10),
     rate_limits=RateLimits(requests_per_minute=5_000, tokens_per_minute=10_000_000, concurrent_requests=200),
-    features=Features(
+    features=replace(
+        _BUSINESS.features,
         model_access="all",
-        max_models_per_month=None,
-        max_requests_per_day=None,
         max_tokens_per_request=1_000_000,
         export_formats=("txt", "md", "pdf", "docx", "html", "json", "csv"),
         support_level="dedicated",
         data_retention="custom",
-        priority_queue=True,
-        api_access=True,
-        conversation_history=True,
-        custom_instructions=True,
-        shared_credit_pool=True,
-        team_workspaces=True,
-        shared_conversations=True,
-        team_admin_dashboard=True,
-        usage_analytics=True,
-        role_based_access=True,
-        invite_management=True,
-        sso_integration=True,
-        scim_provisioning=True,
-        audit_logs=True,
-        data_export=True,
-        custom_branding=True,
         dedicated_account_manager=True,
-        api_rate_limit_customization=True,
-        webhooks=True,
-        ip_whitelisting=True,
         sla_guarantee=True,
         uptime_guarantee="99.9%",
         custom_model_fine_tuning=True,
