@@ -40,6 +40,7 @@ class ServicePrincipal:
 
 
 Principal = UserPrincipal | ServicePrincipal
+READ_SCOPE = "pool:read"  # of app/auth/api_keys.py
 
 
 class Unauthenticated(Exception):
@@ -79,9 +80,19 @@ class Actor:
         """The membership of a pool, or None: then the pool does not exist for this actor."""
         return next((one for one in self.memberships if one.pool_id == pool_id), None)
 
+    def sees(self, pool_id: UUID) -> bool:
+        """Whether the pool exists for this actor. Which pools a service's key serves, row level security decides."""
+        return self.membership(pool_id) is not None or self._reads
+
     def can(self, pool_id: UUID, permission: Permission) -> bool:
         found = self.membership(pool_id)
-        return found is not None and found.can(permission)
+        if found is None:
+            return self._reads and permission in {Permission.VIEW_POOL_BALANCE, Permission.VIEW_OTHER_USAGE}
+        return found.can(permission)
+
+    @property
+    def _reads(self) -> bool:
+        return self.kind is ActorKind.SERVICE and READ_SCOPE in self.scopes
 
     def require(self, pool_id: UUID, permission: Permission) -> Membership:
         """The membership, if it has the permission. A pool of others is NotFound, a missing permission Forbidden."""

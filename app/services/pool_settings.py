@@ -1,11 +1,12 @@
 """The settings of a pool that stand alone (section 43.3): changed as a whole, by version, so that nobody overwrites unseen changes."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import select, update
 
 from app.auth.actor import Session
-from app.rules.errors import NotFound, StaleVersion
+from app.rules.errors import Invalid, NotFound, StaleVersion
 from app.rules.permissions import Permission, Role
 from app.rules.pool_settings import PoolSettings, SettingsChange, apply
 from app.services.audit import record
@@ -49,3 +50,24 @@ async def change_settings(session: Session, pool_id: UUID, version: int, change:
         before=before.dump(),
         after=after.dump(),
     )
+
+
+async def member_users(session: Session, pool_id: UUID, members: Sequence[UUID]) -> tuple[UUID, ...]:
+    """The users of these members of the pool, in the same order. Raises Invalid if one is no member of it."""
+    if not members:
+        return ()
+    rows = await session.tx.rows(
+        select(CreditPoolMember.id, CreditPoolMember.user_id).where(
+            CreditPoolMember.tenant_id == session.tx.tenant_id,
+            CreditPoolMember.pool_id == pool_id,
+            CreditPoolMember.id.in_(members),
+        )
+    )
+    users = {row.id: row.user_id for row in rows}
+    if any(member not in users for member in members):
+        raise Invalid(
+            "An underage member must be a member of this pool.",
+            path=("patch", "family", "underageMemberIds"),
+            reason="underage_unknown",
+        )
+    return tuple(users[member] for member in members)

@@ -1,0 +1,77 @@
+"""What one operation has at hand: who asks, one read transaction for all that it reads, and the loaders on it."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import strawberry
+
+from app.auth.actor import Principal, Session, acting, utc_now
+from app.services.catalogue import CatalogueCache
+from app.services.purchases import Purchasing
+from app.services.quotes import QuoteSigner
+from app.tenancy import Database
+
+if TYPE_CHECKING:
+    from graphql_schema.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the API needs of the process, made once at its start."""
+
+    database: Database
+    purchasing: Purchasing
+    signer: QuoteSigner
+    catalogue: CatalogueCache
+
+
+class Context:
+    """Of one operation. Enter it around the execution: leaving it ends the read transaction."""
+
+    def __init__(self, services: Services, principal: Principal) -> None:
+        self.services = services
+        self.principal = principal
+        self.now: datetime = utc_now()
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._session: Session | None = None
+        self._loaders: Loaders | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.refresh()
+
+    async def session(self) -> Session:
+        """The operation's one read-only transaction, opened by the first who asks: every figure is of the same instant."""
+        if self._session is None:
+            async with self._opening:
+                if self._session is None:
+                    self._session = await self._stack.enter_async_context(
+                        acting(self.services.database, self.principal, read_only=True)
+                    )
+        return self._session
+
+    @property
+    def loaders(self) -> "Loaders":
+        if self._loaders is None:
+            from graphql_schema.loaders import Loaders  # noqa: PLC0415  loaders make types, types take the context
+
+            self._loaders = Loaders(self)
+        return self._loaders
+
+    async def refresh(self) -> None:
+        """After a mutation's commit: what is read from now on is read anew."""
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+        self._session = self._loaders = None
+
+
+Info = strawberry.Info[Context, Any]

@@ -1,0 +1,199 @@
+"""Loaders: typed attributes named for what they give and by what key. The number of statements never grows with the rows.
+
+Connections are loaded by (pool, first, after): one statement for all pools of an operation that ask for the same page size.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Executable, Row
+from strawberry.dataloader import DataLoader
+
+from app.auth.actor import Actor
+from app.rules.errors import NotFound
+from app.rules.permissions import Permission
+from graphql_schema import statements
+from graphql_schema.context import Context
+from graphql_schema.members import PoolMember, PoolMemberConnection, as_member
+from graphql_schema.node import to_id
+from graphql_schema.pagination import check_first, decode_cursor, encode_cursor, page
+from graphql_schema.pools import CreditPool, as_pool
+from graphql_schema.purchases import CreditPurchase, CreditPurchaseConnection, as_purchase
+from graphql_schema.subscriptions import Subscription
+from graphql_schema.transactions import CreditTransaction, CreditTransactionConnection, as_transaction
+
+PageKey = tuple[UUID, int, str | None]
+PageRows = Callable[[Actor, list[PageKey]], dict[str, Any]]
+
+
+class Loaders:
+    """The loaders of one operation, on its read transaction."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.pool_by_id: DataLoader[UUID, CreditPool | None] = DataLoader(self._pools)
+        self.member_by_id: DataLoader[UUID, PoolMember | None] = DataLoader(self._members)
+        self.member_by_pool_user: DataLoader[tuple[UUID, UUID], PoolMember | None] = DataLoader(self._members_by_user)
+        self.members_by_pool: DataLoader[PageKey, PoolMemberConnection] = DataLoader(self._member_pages)
+        self.member_count_by_pool: DataLoader[UUID, int] = DataLoader(self._member_counts)
+        self.seats_by_pool: DataLoader[UUID, tuple[int, int]] = DataLoader(self._seats)
+        self.transactions_by_pool: DataLoader[PageKey, CreditTransactionConnection] = DataLoader(
+            self._transaction_pages
+        )
+        self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
+
+    async def pool(self, pool_id: UUID) -> CreditPool:
+        """A pool that is known to exist for the viewer. Raises NotFound otherwise."""
+        found = await self.pool_by_id.load(pool_id)
+        if found is None:
+            raise NotFound("pool")
+        return found
+
+    async def transaction(self, entry_id: UUID) -> CreditTransaction | None:
+        """One ledger entry that the viewer may see."""
+        session = await self._context.session()
+        row = await session.tx.row(statements.TRANSACTION, {"tenant": session.tx.tenant_id, "id": entry_id})
+        own = row is not None and row.user_id is not None and row.user_id == session.actor.user_id
+        if row is None or not (own or session.actor.can(row.pool_id, Permission.VIEW_OTHER_USAGE)):
+            return None
+        return as_transaction(row, session.actor)
+
+    async def purchase(self, purchase_id: UUID) -> CreditPurchase | None:
+        """One purchase: the viewer's own, or one of a pool whose balance they may see."""
+        session = await self._context.session()
+        row = await session.tx.row(statements.PURCHASE, {"tenant": session.tx.tenant_id, "id": purchase_id})
+        own = row is not None and row.user_id == session.actor.user_id
+        if row is None or not (own or session.actor.can(row.pool_id, Permission.VIEW_POOL_BALANCE)):
+            return None
+        return as_purchase(row)
+
+    async def subscription(self, subscription_id: UUID) -> Subscription | None:
+        """The live subscription of a pool that the viewer belongs to."""
+        session = await self._context.session()
+        pool_id = await session.tx.scalar(
+            statements.SUBSCRIPTION_POOL, {"tenant": session.tx.tenant_id, "id": subscription_id}
+        )
+        pool = await self.pool_by_id.load(pool_id) if pool_id else None
+        found = pool.subscription if pool else None
+        return found if found is not None and found.id == to_id("Subscription", subscription_id) else None
+
+    async def _rows(self, statement: Executable, **parameters: Any) -> tuple[Actor, Sequence[Row[Any]]]:
+        session = await self._context.session()
+        return session.actor, await session.tx.rows(statement, {"tenant": session.tx.tenant_id, **parameters})
+
+    async def _pools(self, ids: list[UUID]) -> list[CreditPool | None]:
+        actor, rows = await self._rows(statements.POOLS, pools=ids)
+        found = {row.id: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row.id)}
+        return [found.get(pool_id) for pool_id in ids]
+
+    async def _members(self, ids: list[UUID]) -> list[PoolMember | None]:
+        actor, rows = await self._rows(statements.MEMBERS, members=ids)
+        found = {row.id: as_member(row, actor, self._context.now) for row in rows if actor.sees(row.pool_id)}
+        return [found.get(member_id) for member_id in ids]
+
+    async def _members_by_user(self, keys: list[tuple[UUID, UUID]]) -> list[PoolMember | None]:
+        actor, rows = await self._rows(
+            statements.MEMBERS_BY_USER, pools=[pool for pool, _ in keys], users=[user for _, user in keys]
+        )
+        found = {(row.pool_id, row.user_id): as_member(row, actor, self._context.now) for row in rows}
+        return [found.get(key) for key in keys]
+
+    async def _member_counts(self, pools: list[UUID]) -> list[int]:
+        _, rows = await self._rows(statements.MEMBER_COUNTS, pools=pools)
+        found = {row.pool_id: row.members for row in rows}
+        return [found.get(pool, 0) for pool in pools]
+
+    async def _seats(self, pools: list[UUID]) -> list[tuple[int, int]]:
+        _, rows = await self._rows(statements.SEATS, pools=pools)
+        found = {row.pool_id: (row.used, row.pending) for row in rows}
+        return [found[pool] for pool in pools]
+
+    async def _member_pages(self, keys: list[PageKey]) -> list[PoolMemberConnection]:
+        def parameters(_: Actor, asked: list[PageKey]) -> dict[str, Any]:
+            return _after_time_and_id(asked)
+
+        def build(actor: Actor, key: PageKey, rows: list[Row[Any]]) -> PoolMemberConnection:
+            return page(
+                PoolMemberConnection,
+                rows,
+                key[1],
+                after=key[2] is not None,
+                node=lambda row: as_member(row, actor, self._context.now),
+                cursor=lambda row: encode_cursor(row.created_at.isoformat(), row.id),
+                pool_key=key[0],
+            )
+
+        return await self._pages(statements.MEMBER_PAGES, keys, parameters, build)
+
+    async def _transaction_pages(self, keys: list[PageKey]) -> list[CreditTransactionConnection]:
+        def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
+            after = [decode_cursor(cursor, lambda sequence: (int(sequence),)) for _, _, cursor in asked]
+            own = [None if actor.can(pool, Permission.VIEW_OTHER_USAGE) else actor.user_id for pool, _, _ in asked]
+            return {"after_sequences": [one[0] if one else None for one in after], "own": own}
+
+        def build(actor: Actor, key: PageKey, rows: list[Row[Any]]) -> CreditTransactionConnection:
+            return page(
+                CreditTransactionConnection,
+                rows,
+                key[1],
+                after=key[2] is not None,
+                node=lambda row: as_transaction(row, actor),
+                cursor=lambda row: encode_cursor(row.sequence),
+            )
+
+        return await self._pages(statements.TRANSACTION_PAGES, keys, parameters, build)
+
+    async def _purchase_pages(self, keys: list[PageKey]) -> list[CreditPurchaseConnection]:
+        def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
+            own = [None if actor.can(pool, Permission.VIEW_POOL_BALANCE) else actor.user_id for pool, _, _ in asked]
+            return {**_after_time_and_id(asked), "own": own}
+
+        def build(_: Actor, key: PageKey, rows: list[Row[Any]]) -> CreditPurchaseConnection:
+            return page(
+                CreditPurchaseConnection,
+                rows,
+                key[1],
+                after=key[2] is not None,
+                node=as_purchase,
+                cursor=lambda row: encode_cursor(row.created_at.isoformat(), row.id),
+            )
+
+        return await self._pages(statements.PURCHASE_PAGES, keys, parameters, build)
+
+    async def _pages(
+        self,
+        statement: Executable,
+        keys: list[PageKey],
+        parameters: PageRows,
+        build: Callable[[Actor, PageKey, list[Row[Any]]], Any],
+    ) -> list[Any]:
+        """Load the pages of all keys: one statement for each page size that the document names."""
+        actor = (await self._context.session()).actor
+        # A pool stands once in a statement: further pages of it (the document's aliases) go into further statements.
+        batches: dict[tuple[int, int], list[PageKey]] = defaultdict(list)
+        seen: Counter[tuple[int, UUID]] = Counter()
+        for key in keys:
+            pool, first, _ = key
+            batches[check_first(first), seen[first, pool]].append(key)
+            seen[first, pool] += 1
+        built: dict[PageKey, Any] = {}
+        for (first, _), asked in batches.items():
+            pools = [pool for pool, _, _ in asked]
+            _, rows = await self._rows(statement, pools=pools, rows=first + 1, **parameters(actor, asked))
+            by_pool: dict[UUID, list[Row[Any]]] = defaultdict(list)
+            for row in rows:
+                by_pool[row.pool_id].append(row)
+            built.update({key: build(actor, key, by_pool[key[0]]) for key in asked})
+        return [built[key] for key in keys]
+
+
+def _after_time_and_id(asked: list[PageKey]) -> dict[str, Any]:
+    read: Callable[..., tuple[datetime, UUID]] = lambda at, key: (datetime.fromisoformat(at), UUID(key))  # noqa: E731
+    after = [decode_cursor(cursor, read) for _, _, cursor in asked]
+    return {
+        "after_times": [one[0] if one else None for one in after],
+        "after_ids": [one[1] if one else None for one in after],
+    }

@@ -1,0 +1,85 @@
+"""Relay connections with keyset cursors: a page costs the same wherever it is, and nothing is skipped when rows are added."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import strawberry
+from graphql import GraphQLError
+
+T = TypeVar("T")
+C = TypeVar("C")
+MAX_PAGE = 100
+
+
+@strawberry.type
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type
+class Edge(Generic[T]):
+    cursor: str
+    node: T
+
+
+@strawberry.type
+class Connection(Generic[T]):
+    edges: list[Edge[T]]
+    nodes: list[T]
+    page_info: PageInfo
+
+
+def check_first(first: int) -> int:
+    """The page size, if it is from 0 to 100."""
+    if not 0 <= first <= MAX_PAGE:
+        raise GraphQLError(f"`first` must be from 0 to {MAX_PAGE}, not {first}.")
+    return first
+
+
+def encode_cursor(*key: Any) -> str:
+    """An opaque cursor of a row's sort key."""
+    return base64.urlsafe_b64encode(json.dumps(key, default=str, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, read: Callable[..., tuple[Any, ...]]) -> tuple[Any, ...] | None:
+    """The sort key in a cursor, its parts turned into values by `read`; None without a cursor."""
+    if cursor is None:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return read(*json.loads(base64.urlsafe_b64decode(padded)))
+    except (binascii.Error, ValueError, TypeError):
+        raise GraphQLError("`after` is not a cursor of this connection. Use an `endCursor` that it gave.") from None
+
+
+def page(
+    kind: type[C],
+    rows: Sequence[Any],
+    first: int,
+    *,
+    after: bool,
+    node: Callable[[Any], Any],
+    cursor: Callable[[Any], str],
+    **more: Any,
+) -> C:
+    """A connection of type `kind` out of up to `first` + 1 rows: the one too many says that there is a next page."""
+    shown = rows[:first]
+    edges = [Edge(cursor=cursor(row), node=node(row)) for row in shown]
+    make: Callable[..., C] = kind
+    return make(
+        edges=edges,
+        nodes=[edge.node for edge in edges],
+        page_info=PageInfo(
+            has_next_page=len(rows) > first,
+            has_previous_page=after,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        **more,
+    )

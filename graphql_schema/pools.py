@@ -1,0 +1,196 @@
+"""Credit pools: the balance and all that hangs on a pool."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import Row
+
+from app.auth.actor import Actor
+from app.rules.burn_order import Bucket
+from app.rules.permissions import Permission
+from app.rules.pool_settings import PoolSettings
+from app.rules.spending_limits import local_date
+from graphql_schema.context import Info
+from graphql_schema.errors import UserError
+from graphql_schema.members import PoolMember, PoolMemberConnection
+from graphql_schema.money import money
+from graphql_schema.node import Node, to_id
+from graphql_schema.pool_settings import (
+    AccessControl,
+    AutoPurchaseSettings,
+    FamilySettings,
+    NotificationSettings,
+    PoolSettingsView,
+)
+from graphql_schema.purchases import CreditPurchaseConnection
+from graphql_schema.subscriptions import Subscription, as_subscription
+from graphql_schema.transactions import CreditTransactionConnection
+from graphql_schema.users import User, as_user
+
+
+@strawberry.enum
+class PoolKind(Enum):
+    INDIVIDUAL = "individual"
+    FAMILY = "family"
+    TEAM = "team"
+    ORGANIZATION = "organization"
+    ENTERPRISE = "enterprise"
+
+
+@strawberry.type(description="Credits of one origin. They are spent in the order included, bonus, purchased.")
+class BucketBalance:
+    bucket: Bucket
+    granted: Decimal = strawberry.field(description="Included: this month. Bonus and purchased: ever.")
+    remaining: Decimal
+    resets_at: datetime | None = strawberry.field(
+        description="Included credits are for the month; the others never expire."
+    )
+
+
+@strawberry.type(description="All amounts in credits. total = available + reserved = the buckets' sum.")
+class PoolBalance:
+    available: Decimal
+    reserved: Decimal = strawberry.field(description="Held for requests under way.")
+    total: Decimal
+    shortfall: Decimal = strawberry.field(description="Used beyond the balance; the next credits pay it first.")
+    buckets: list[BucketBalance]
+    as_of: datetime
+
+
+@strawberry.type
+class CreditPool(Node):
+    name: str
+    kind: PoolKind
+    owner: User
+    version: int = strawberry.field(description="Of the settings: send it with a change.")
+    time_zone: str
+    balance: PoolBalance | None = strawberry.field(description="Null: you lack VIEW_POOL_BALANCE.")
+    subscription: Subscription | None
+    settings: PoolSettingsView | None = strawberry.field(
+        description="Null: you lack VIEW_POOL_BALANCE and MODIFY_SETTINGS."
+    )
+    key: strawberry.Private[UUID]
+    actor: strawberry.Private[Actor]
+
+    @strawberry.field(description="Null for a service with an API key.")
+    async def viewer_membership(self, info: Info) -> PoolMember | None:
+        membership = self.actor.membership(self.key)
+        return await info.context.loaders.member_by_id.load(membership.id) if membership else None
+
+    @strawberry.field
+    def viewer_can(self, permission: Permission) -> bool:
+        return self.actor.can(self.key, permission)
+
+    @strawberry.field(description="Those whom the viewer may see, in the order they came.")
+    async def members(self, info: Info, first: int = 25, after: str | None = None) -> PoolMemberConnection:
+        return await info.context.loaders.members_by_pool.load((self.key, first, after))
+
+    @strawberry.field(description="Newest first; only the viewer's own without VIEW_OTHER_USAGE.")
+    async def transactions(self, info: Info, first: int = 50, after: str | None = None) -> CreditTransactionConnection:
+        return await info.context.loaders.transactions_by_pool.load((self.key, first, after))
+
+    @strawberry.field(description="Newest first; only the viewer's own without VIEW_POOL_BALANCE.")
+    async def purchases(self, info: Info, first: int = 25, after: str | None = None) -> CreditPurchaseConnection:
+        return await info.context.loaders.purchases_by_pool.load((self.key, first, after))
+
+
+@strawberry.type
+class PoolPayload:
+    pool: CreditPool | None
+    user_errors: list[UserError]
+
+
+def as_pool(row: Row[Any], actor: Actor, now: datetime) -> CreditPool:
+    """A row of the POOLS statement as this actor may see it."""
+    sees_balance = actor.can(row.id, Permission.VIEW_POOL_BALANCE)
+    sees_settings = sees_balance or actor.can(row.id, Permission.MODIFY_SETTINGS)
+    return CreditPool(
+        id=to_id("CreditPool", row.id),
+        name=row.name,
+        kind=PoolKind(row.pool_type),
+        owner=as_user(row.owner_id, row.owner_email, row.owner_display_name),
+        version=row.version,
+        time_zone=row.time_zone,
+        balance=_balance(row, now) if sees_balance else None,
+        subscription=as_subscription(row) if row.subscription_id else None,
+        settings=_settings(row, now) if sees_settings else None,
+        key=row.id,
+        actor=actor,
+    )
+
+
+def _balance(row: Row[Any], now: datetime) -> PoolBalance:
+    return PoolBalance(
+        available=row.balance_available,
+        reserved=row.balance_reserved,
+        total=row.balance_available + row.balance_reserved,
+        shortfall=row.shortfall_credits,
+        buckets=[
+            _bucket(Bucket.INCLUDED, row.monthly_included_total, row.included_remaining, row.monthly_resets_at),
+            _bucket(Bucket.BONUS, row.bonus_total, row.bonus_remaining),
+            _bucket(Bucket.PURCHASED, row.purchased_total, row.purchased_remaining),
+        ],
+        as_of=now,
+    )
+
+
+def _bucket(bucket: Bucket, granted: Decimal, remaining: Decimal, resets_at: datetime | None = None) -> BucketBalance:
+    return BucketBalance(bucket=bucket, granted=granted, remaining=remaining, resets_at=resets_at)
+
+
+def _settings(row: Row[Any], now: datetime) -> PoolSettingsView:
+    stored = PoolSettings.load(row.settings, row.pool_type)
+    mail, access, family = stored.notifications, stored.access_control, stored.family
+    return PoolSettingsView(
+        auto_purchase=_auto_purchase(row, now),
+        notifications=NotificationSettings(
+            low_balance_threshold=mail.low_balance_threshold,
+            recipients=list(mail.recipients),
+            summary=mail.summary,
+            unusual_usage_alerts=mail.unusual_usage_alerts,
+        ),
+        access_control=AccessControl(
+            approval_required_above=access.approval_required_above,
+            blocked_models=list(access.blocked_models),
+            allowed_models=None if access.allowed_models is None else list(access.allowed_models),
+        ),
+        family=FamilySettings(
+            parental_controls=family.parental_controls,
+            content_filtering=family.content_filtering,
+            pool_key=row.id,
+            underage_users=family.underage_members,
+        )
+        if family
+        else None,
+    )
+
+
+def _auto_purchase(row: Row[Any], now: datetime) -> AutoPurchaseSettings:
+    """As stored, or the defaults of section 43.4. What was spent belongs to its month in the pool's zone (ruling 23)."""
+    if row.auto_enabled is None:
+        return AutoPurchaseSettings(
+            enabled=False,
+            threshold_credits=Decimal(1),
+            purchase_credits=Decimal(10),
+            monthly_cap_credits=None,
+            spent_this_month=money(0, row.currency),
+        )
+    spent = row.auto_spend_cents if _same_month(row.auto_last_at, now, row.time_zone) else 0
+    return AutoPurchaseSettings(
+        enabled=row.auto_enabled,
+        threshold_credits=row.auto_threshold_credits,
+        purchase_credits=row.auto_purchase_credits,
+        monthly_cap_credits=row.auto_monthly_cap_credits,
+        spent_this_month=money(spent, row.currency),
+    )
+
+
+def _same_month(at: datetime | None, now: datetime, time_zone: str) -> bool:
+    if at is None:
+        return False
+    then, today = local_date(at, time_zone), local_date(now, time_zone)
+    return (then.year, then.month) == (today.year, today.month)

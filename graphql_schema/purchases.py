@@ -1,0 +1,128 @@
+"""Purchases of credits and the quotes before them."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import strawberry
+from sqlalchemy import Row
+
+from app.rules.pricing import Price, cheaper_larger, next_band
+from app.rules.purchases import PurchaseStatus
+from app.services.catalogue import Catalogue
+from app.services.quotes import Quote
+from graphql_schema.errors import UserError
+from graphql_schema.money import Money, money
+from graphql_schema.node import Node, to_id
+from graphql_schema.pagination import Connection
+from graphql_schema.tiers import CreditBand, as_band
+from graphql_schema.users import User, as_user
+
+strawberry.enum(PurchaseStatus, name="PurchaseStatus")
+
+
+@strawberry.type(description="A purchase keeps the price it was made at, whatever the bands say later.")
+class CreditPurchase(Node):
+    status: PurchaseStatus
+    credits: Decimal
+    bonus_credits: Decimal
+    total_credits: Decimal
+    unit_price: Money
+    discount: Money
+    total: Money
+    is_automatic: bool
+    receipt_url: str | None = strawberry.field(description="Stripe's hosted receipt.")
+    failure_reason: str | None = strawberry.field(description="Why it failed and what to do, for the buyer.")
+    next_action_url: str | None = strawberry.field(
+        description="REQUIRES_ACTION: where the buyer confirms with their bank."
+    )
+    purchased_by: User
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@strawberry.type
+class CreditPurchaseConnection(Connection[CreditPurchase]):
+    pass
+
+
+@strawberry.type(description="A larger quantity that costs the same or less: the edge of a band (ruling 5).")
+class BetterQuantity:
+    credits: Decimal
+    total: Money
+    total_credits: Decimal
+
+
+@strawberry.type(description="A price promised to the viewer until `expiresAt`, for one purchase.")
+class CreditQuote:
+    id: strawberry.ID
+    credits: Decimal
+    base: Money
+    discount: Money
+    total: Money
+    unit_price: Money
+    bonus_credits: Decimal
+    total_credits: Decimal
+    band: CreditBand
+    next_band: CreditBand | None
+    better_quantity: BetterQuantity | None
+    expires_at: datetime
+
+
+@strawberry.type
+class CreditQuotePayload:
+    quote: CreditQuote | None
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class PurchasePayload:
+    purchase: CreditPurchase | None
+    user_errors: list[UserError]
+
+
+def as_quote(quote: Quote, token: str, catalogue: Catalogue) -> CreditQuote:
+    """An issued quote as the API shows it; its id is the token that buys."""
+    price = quote.price
+    following = next_band(price.credits, catalogue.bands)
+    better = cheaper_larger(price, catalogue.bands)
+    return CreditQuote(
+        id=strawberry.ID(token),
+        credits=price.credits,
+        base=money(price.base_cents),
+        discount=money(price.discount_cents),
+        total=money(price.total_cents),
+        unit_price=money(price.band.unit_price_cents),
+        bonus_credits=price.bonus_credits,
+        total_credits=price.total_credits,
+        band=as_band(price.band),
+        next_band=as_band(following) if following else None,
+        better_quantity=_better(better) if better else None,
+        expires_at=quote.expires_at,
+    )
+
+
+def _better(price: Price) -> BetterQuantity:
+    return BetterQuantity(credits=price.credits, total=money(price.total_cents), total_credits=price.total_credits)
+
+
+def as_purchase(row: Row[Any]) -> CreditPurchase:
+    """A row of `purchase_columns` as the API shows it."""
+    currency = row.payment_currency
+    return CreditPurchase(
+        id=to_id("CreditPurchase", row.id),
+        status=PurchaseStatus(row.status),
+        credits=row.credits_amount,
+        bonus_credits=row.bonus_credits,
+        total_credits=row.total_credits,
+        unit_price=money(row.unit_price_cents, currency),
+        discount=money(row.discount_cents, currency),
+        total=money(row.payment_amount_cents, currency),
+        is_automatic=row.is_auto_purchase,
+        receipt_url=row.stripe_receipt_url,
+        failure_reason=row.failure_reason,
+        next_action_url=row.next_action_url,
+        purchased_by=as_user(row.user_id, row.email, row.display_name),
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+    )

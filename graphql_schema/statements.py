@@ -1,0 +1,160 @@
+"""The SQL behind the loaders, as SQL: pages of many pools by LATERAL read better so than built up in Python.
+
+Each statement filters by tenant_id itself (the index, and one shard on Citus); row level security stands behind it. Keys come as arrays, so
+that one statement serves any number of parents. A page asks for one row more than it shows: that one says that there is a next page.
+"""
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.selectable import TextualSelect
+
+POOLS: TextualSelect = text("""
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings,
+           p.balance_available, p.balance_reserved, p.shortfall_credits,
+           p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
+           p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
+           o.id AS owner_id, o.email AS owner_email, o.display_name AS owner_display_name,
+           s.id AS subscription_id, s.tier_id AS subscription_tier_id, s.status AS subscription_status,
+           s.billing_cycle AS subscription_billing_cycle, s.seat_count AS subscription_seat_count,
+           s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
+           s.current_period_end AS subscription_current_period_end,
+           s.cancel_at_period_end AS subscription_cancel_at_period_end,
+           a.enabled AS auto_enabled, a.threshold_credits AS auto_threshold_credits,
+           a.purchase_credits AS auto_purchase_credits, a.max_monthly_auto_purchase AS auto_monthly_cap_credits,
+           a.auto_purchase_spend_this_month AS auto_spend_cents, a.last_auto_purchase_at AS auto_last_at
+      FROM credit_pools p
+      JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
+      LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
+                               AND s.status NOT IN ('canceled', 'incomplete_expired')
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
+     WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
+""").columns(settings=JSONB)
+
+_MEMBER_COLUMNS = """
+    m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions,
+    m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request, m.held_credits,
+    m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.last_usage_at,
+    m.joined_at, m.created_at"""
+
+MEMBERS: TextualSelect = text(f"""
+    SELECT {_MEMBER_COLUMNS}, p.time_zone, u.email, u.display_name
+      FROM credit_pool_members m
+      JOIN credit_pools p ON p.tenant_id = m.tenant_id AND p.id = m.pool_id
+      JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
+     WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:members AS uuid[]))
+""").columns(permissions=JSONB)  # noqa: S608  no value is written into it
+
+MEMBERS_BY_USER: TextualSelect = text(f"""
+    SELECT {_MEMBER_COLUMNS}, p.time_zone, u.email, u.display_name
+      FROM unnest(CAST(:pools AS uuid[]), CAST(:users AS uuid[])) AS wanted(pool_id, user_id)
+      JOIN credit_pool_members m ON m.tenant_id = :tenant AND m.pool_id = wanted.pool_id AND m.user_id = wanted.user_id
+      JOIN credit_pools p ON p.tenant_id = m.tenant_id AND p.id = m.pool_id
+      JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
+""").columns(permissions=JSONB)  # noqa: S608
+
+MEMBER_PAGES: TextualSelect = text(f"""
+    SELECT m.*, p.time_zone, u.email, u.display_name
+      FROM unnest(CAST(:pools AS uuid[]), CAST(:after_times AS timestamptz[]), CAST(:after_ids AS uuid[]))
+           AS wanted(pool_id, after_time, after_id)
+     CROSS JOIN LATERAL (
+           SELECT {_MEMBER_COLUMNS}
+             FROM credit_pool_members m
+            WHERE m.tenant_id = :tenant AND m.pool_id = wanted.pool_id
+              AND (wanted.after_id IS NULL OR (m.created_at, m.id) > (wanted.after_time, wanted.after_id))
+            ORDER BY m.created_at, m.id
+            LIMIT :rows) m
+      JOIN credit_pools p ON p.tenant_id = :tenant AND p.id = m.pool_id
+      JOIN users u ON u.tenant_id = :tenant AND u.id = m.user_id
+     ORDER BY m.created_at, m.id
+""").columns(permissions=JSONB)  # noqa: S608
+
+MEMBER_COUNTS: TextClause = text("""
+    SELECT pool_id, count(*) AS members
+      FROM credit_pool_members
+     WHERE tenant_id = :tenant AND pool_id = ANY(CAST(:pools AS uuid[]))
+     GROUP BY pool_id
+""")
+
+# Seats are counted by who may see the members; open invitations promise a seat (ruling 15).
+SEATS: TextClause = text("""
+    SELECT wanted.pool_id,
+           (SELECT count(*) FROM credit_pool_members m
+             WHERE m.tenant_id = :tenant AND m.pool_id = wanted.pool_id AND m.status <> 'invited') AS used,
+           (SELECT count(*) FROM invitations i
+             WHERE i.tenant_id = :tenant AND i.pool_id = wanted.pool_id
+               AND i.status = 'pending' AND i.expires_at > now()) AS pending
+      FROM unnest(CAST(:pools AS uuid[])) AS wanted(pool_id)
+""")
+
+# `own` limits a pool's page to the viewer's entries: they lack VIEW_OTHER_USAGE there.
+TRANSACTION_PAGES: TextClause = text("""
+    SELECT t.*, u.email, u.display_name
+      FROM unnest(CAST(:pools AS uuid[]), CAST(:after_sequences AS bigint[]), CAST(:own AS uuid[]))
+           AS wanted(pool_id, after_sequence, own)
+     CROSS JOIN LATERAL (
+           SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
+                  t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at
+             FROM credit_transactions t
+            WHERE t.tenant_id = :tenant AND t.pool_id = wanted.pool_id
+              AND t.sequence < coalesce(wanted.after_sequence, 9223372036854775807)
+              AND (wanted.own IS NULL OR t.user_id = wanted.own)
+            ORDER BY t.sequence DESC
+            LIMIT :rows) t
+      LEFT JOIN users u ON u.tenant_id = :tenant AND u.id = t.user_id
+     ORDER BY t.sequence DESC
+""")
+
+TRANSACTION: TextClause = text("""
+    SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
+           t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at, u.email, u.display_name
+      FROM credit_transactions t
+      LEFT JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id
+     WHERE t.tenant_id = :tenant AND t.id = :id
+""")
+
+_PURCHASE_COLUMNS = """
+    c.id, c.pool_id, c.user_id, c.status, c.credits_amount, c.bonus_credits, c.total_credits, c.unit_price_cents,
+    c.discount_cents, c.payment_amount_cents, c.payment_currency, c.is_auto_purchase, c.stripe_receipt_url,
+    c.failure_code, c.failure_reason, c.next_action_url, c.created_at, c.completed_at"""
+
+PURCHASE_PAGES: TextClause = text(f"""
+    SELECT c.*, u.email, u.display_name
+      FROM unnest(CAST(:pools AS uuid[]), CAST(:after_times AS timestamptz[]), CAST(:after_ids AS uuid[]), CAST(:own AS uuid[]))
+           AS wanted(pool_id, after_time, after_id, own)
+     CROSS JOIN LATERAL (
+           SELECT {_PURCHASE_COLUMNS}
+             FROM credit_purchases c
+            WHERE c.tenant_id = :tenant AND c.pool_id = wanted.pool_id
+              AND (wanted.after_id IS NULL OR (c.created_at, c.id) < (wanted.after_time, wanted.after_id))
+              AND (wanted.own IS NULL OR c.user_id = wanted.own)
+            ORDER BY c.created_at DESC, c.id DESC
+            LIMIT :rows) c
+      JOIN users u ON u.tenant_id = :tenant AND u.id = c.user_id
+     ORDER BY c.created_at DESC, c.id DESC
+""")  # noqa: S608
+
+PURCHASE: TextClause = text(f"""
+    SELECT {_PURCHASE_COLUMNS}, u.email, u.display_name
+      FROM credit_purchases c
+      JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.user_id
+     WHERE c.tenant_id = :tenant AND c.id = :id
+""")  # noqa: S608
+
+VIEWER: TextClause = text("""
+    SELECT u.id, u.email, u.display_name, u.locale, u.time_zone, t.id AS tenant_id, t.name AS tenant_name
+      FROM users u
+      JOIN tenants t ON t.id = u.tenant_id
+     WHERE u.tenant_id = :tenant AND u.id = :user
+""")
+
+TENANT_USER: TextClause = text("""
+    SELECT u.id, u.email, u.display_name
+      FROM users u
+     WHERE u.tenant_id = :tenant AND u.id = :id
+       AND (u.id = :viewer OR EXISTS (
+           SELECT FROM credit_pool_members m WHERE m.tenant_id = u.tenant_id AND m.user_id = u.id))
+""")
+
+TENANT: TextClause = text("SELECT name FROM tenants WHERE id = :tenant")
+
+SUBSCRIPTION_POOL: TextClause = text("SELECT credit_pool_id FROM subscriptions WHERE tenant_id = :tenant AND id = :id")
