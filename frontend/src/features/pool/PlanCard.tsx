@@ -1,0 +1,51 @@
+import type { ReactNode } from "react";
+import { Badge } from "@/design/Badge";
+import { Card } from "@/design/Card";
+import { moneyText } from "@/format/money";
+import { useDates } from "@/format/time";
+import type { Pool } from "./overviewQueries";
+import { subscriptionStatuses } from "./words";
+
+type Subscription = NonNullable<Pool["subscription"]>;
+
+/** What the pool subscribes to: tier, price, seats, next date. */
+export function PlanCard({ subscription }: { subscription: Subscription | null }) {
+  if (subscription === null) {
+    return (
+      <Card title="Plan">
+        <p className="text-sm text-ink-soft">No plan. Purchased credits work without one and never expire.</p>
+      </Card>
+    );
+  }
+  const { status, tier } = subscription;
+  return (
+    <Card title="Plan" action={<Badge tone={subscriptionStatuses[status].tone}>{subscriptionStatuses[status].label}</Badge>}>
+      <p className="text-xl font-semibold tracking-tight">{tier.displayName}</p>
+      <PlanFacts subscription={subscription} />
+    </Card>
+  );
+}
+
+function PlanFacts({ subscription }: { subscription: Subscription }) {
+  const { day } = useDates();
+  const { recurringTotal, cycle, seats, tier, cancelAtPeriodEnd, currentPeriodEnd } = subscription;
+  const price = moneyText(recurringTotal);
+  const people = seats.pending > 0 ? `${seats.used} used, ${seats.pending} invited` : `${seats.used} used`;
+  return (
+    <dl className="mt-4 divide-y divide-line border-t border-line text-sm">
+      <Fact term="Price">{`${price} a ${cycle === "ANNUAL" ? "year" : "month"}`}</Fact>
+      {tier.pricing.perUser && <Fact term="Seats">{`${people} of ${seats.purchased}`}</Fact>}
+      {!tier.pricing.perUser && <Fact term="People">{people}</Fact>}
+      <Fact term={cancelAtPeriodEnd ? "Ends" : "Renews"}>{day(currentPeriodEnd)}</Fact>
+    </dl>
+  );
+}
+
+function Fact({ term, children }: { term: string; children: ReactNode }) {
+  return (
+    <div className="flex justify-between gap-4 py-2.5">
+      <dt className="text-ink-faint">{term}</dt>
+      <dd className="text-right">{children}</dd>
+    </div>
+  );
+}
