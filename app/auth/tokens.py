@@ -77,7 +77,7 @@ class TokenVerifier:
     """Verifies the tokens of one issuer for one audience.
 
     A verified token is remembered by its hash until it expires, or until its key is no longer published, whichever is
-    first (bounded, least recently used goes first): a signature costs 20 to 60 times as much as the hash.
+    first (bounded; the least recently used goes first): verifying costs 120 to 180 us on the event loop, remembering 3.
     """
 
     def __init__(
