@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="the address to serve on")
     port: Port = Field(8000, description="the port to serve on, 1 to 65535")
     public_url: WebUrl = Field("", description="where browsers reach the portal, such as https://billing.example.com")
+    allowed_hosts: str = Field("", description="further host names that requests may name, comma separated")
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks of the reverse proxies whose X-Forwarded-* headers are believed, comma separated",
+    )
+    max_connections: int = Field(1000, ge=10, description="connections of one process; the next one gets 503")
     data_dir: Path = Field(PROJECT / ".portal", description="a directory for development data and logs")
     secret_key: str = Field("", repr=False, description=f"at least {MIN_SECRET_LENGTH} random characters")
 
@@ -112,7 +118,7 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     known = {variable(field) for field in Settings.model_fields}
     warnings = []
     for name in sorted(set(environment) - known):
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and not name.startswith(f"{PREFIX}TEST_"):  # those are the test suite's
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             warnings.append(f"{name} is no setting of the portal; the nearest is {near}")
     return warnings

@@ -1,11 +1,11 @@
 """The person behind a principal, for the page's header."""
 
-from models.users import User
 from sqlalchemy import select
 
 from app.auth.actor import UserPrincipal, acting
 from app.auth.sessions import FindProfile, Profile
 from app.tenancy import Database
+from models.tenants import User
 
 
 def profiles_in(database: Database) -> FindProfile:
