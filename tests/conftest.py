@@ -14,6 +14,13 @@ import pytest
 from app.embedded.postgres import EmbeddedPostgres
 from app.tenancy import Database
 from migrations import migrate
+from tests.payments.sandbox import (  # noqa: F401 - fixtures for every test
+    _requests_are_as_stripe_publishes,
+    gateway,
+    sandbox,
+    sandbox_handle,
+    sandbox_url,
+)
 
 _numbers = count(1)
 

@@ -1,0 +1,190 @@
+"""The Stripe sandbox for tests: on a free loopback port, in a thread of its own, with a handle to steer it.
+
+Everything that any test sends to it is held against Stripe's published types afterwards (stripe_types.py).
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from app.embedded.stripe import create_app
+from app.embedded.stripe.calls import API_VERSION
+from app.payments.gateway import Gateway
+
+SECRET_KEY = "sk_test_of_the_tests"
+PUBLISHABLE_KEY = "pk_test_of_the_tests"
+WEBHOOK_SECRET = "whsec_of_the_tests"
+# A request with this header is wrong on purpose, and not held against Stripe's types.
+DELIBERATELY_WRONG = "X-Deliberately-Wrong"
+_CONTROL_HEADERS = {"Authorization": f"Bearer {SECRET_KEY}"}
+_running: list[str] = []
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox. `steer` reaches its controls; `raw` sends requests that may be wrong on purpose."""
+
+    url: str
+    steer: httpx.AsyncClient
+    raw: httpx.AsyncClient
+    secret_key: str = SECRET_KEY
+    publishable_key: str = PUBLISHABLE_KEY
+    webhook_secret: str = WEBHOOK_SECRET
+
+    def gateway(self, **options: Any) -> Gateway:
+        """A gateway to it: few retries, short waits. The caller closes it."""
+        given: dict[str, Any] = {"timeout_seconds": 5.0, "max_network_retries": 0} | options
+        return Gateway(api_key=SECRET_KEY, webhook_secret=WEBHOOK_SECRET, api_base=self.url, **given)
+
+    async def fault(self, kind: str, **fields: Any) -> None:
+        """Have a fault strike the next POST below /v1/: see app.embedded.stripe.faults.Fault for kinds and fields."""
+        await self._post("/faults", {"kind": kind} | fields)
+
+    async def webhooks(self, **behaviour: Any) -> None:
+        """How events go out: url, mode ("auto" or "hold"), delay_seconds, copies, order. Tests start with "hold"."""
+        await self._post("/webhooks", behaviour)
+
+    async def deliver(self) -> list[dict[str, Any]]:
+        """Deliver all waiting events now: [{"event": id, "type": type, "status": HTTP status or None}]."""
+        delivered: list[dict[str, Any]] = await self._post("/deliver", {})
+        return delivered
+
+    async def settle(self, payment_intent_id: str, *, succeeded: bool = True) -> None:
+        """End a payment that is in processing."""
+        await self._post("/settle", {"payment_intent": payment_intent_id, "succeeded": succeeded})
+
+    async def events(self, payment_intent_id: str | None = None) -> list[dict[str, Any]]:
+        """All events in their order, or those about one payment and its charges."""
+        found = (await self.steer.get("/events")).raise_for_status().json()
+        about = [event["data"]["object"] for event in found]
+        return [
+            event
+            for event, thing in zip(found, about, strict=True)
+            if payment_intent_id in {None, thing["id"], thing.get("payment_intent")}
+        ]
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """What was sent in this test: method, path, items (form or query), headers."""
+        sent: list[dict[str, Any]] = (await self.steer.get("/requests")).raise_for_status().json()
+        return sent
+
+    async def card(self, number: str = "4242424242424242") -> str:
+        """A payment method from a card number, created as the page does it; its id."""
+        year = time.gmtime().tm_year + 2
+        form = {"type": "card", "card[number]": number, "card[exp_month]": "12", "card[exp_year]": str(year)}
+        headers = {"Authorization": f"Bearer {PUBLISHABLE_KEY}", "Stripe-Version": API_VERSION}
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as page:
+            answer = await page.post("/v1/payment_methods", data=form | {"card[cvc]": "123"}, headers=headers)
+        return str(answer.raise_for_status().json()["id"])
+
+    async def authenticate(self, redirect_url: str, outcome: str = "complete") -> httpx.URL:
+        """End the 3-D Secure step as the customer would; where the browser is sent then."""
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            secret = httpx.URL(redirect_url).params["client_secret"]
+            answer = await browser.post(redirect_url, data={"client_secret": secret, "outcome": outcome})
+        assert answer.status_code == 303, answer.text
+        return httpx.URL(answer.headers["location"])
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        answer = await self.steer.post(path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@contextlib.contextmanager
+def serving(state_path: Path | str = ":memory:") -> Iterator[str]:
+    """Serve a sandbox on a free loopback port as long as the block lasts; its base URL."""
+    app = create_app(state_path, secret_key=SECRET_KEY, publishable_key=PUBLISHABLE_KEY, webhook_secret=WEBHOOK_SECRET)
+    # An answer that is lost on purpose is an error in the server's eyes: it need not say so.
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run, name="stripe-sandbox")
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive(), "the sandbox did not start"
+            assert time.monotonic() < deadline, "the sandbox did not start in time"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        assert not thread.is_alive(), "the sandbox did not stop"
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Sandbox]:
+    """A handle on the sandbox at `url`."""
+    wrong = _CONTROL_HEADERS | {DELIBERATELY_WRONG: "yes"}
+    async with (
+        httpx.AsyncClient(base_url=f"{url}/_control", headers=_CONTROL_HEADERS, trust_env=False) as steer,
+        httpx.AsyncClient(base_url=url, headers=wrong, trust_env=False) as raw,
+    ):
+        yield Sandbox(url, steer, raw)
+
+
+@pytest.fixture(scope="session")
+def sandbox_url() -> Iterator[str]:
+    """The base URL of the session's sandbox, for what is set up once (a server under test)."""
+    with serving() as url:
+        _running.append(url)
+        yield url
+        _running.remove(url)
+
+
+@pytest.fixture(scope="session")
+async def sandbox_handle(sandbox_url: str) -> AsyncIterator[Sandbox]:
+    """The handle of the session's sandbox, as it was left; most tests want `sandbox`."""
+    async with connected(sandbox_url) as handle:
+        yield handle
+
+
+@pytest.fixture
+async def sandbox(sandbox_handle: Sandbox) -> Sandbox:
+    """The session's sandbox without faults, and with webhooks that wait to be delivered by hand."""
+    (await sandbox_handle.steer.delete("/faults")).raise_for_status()
+    await sandbox_handle.webhooks(url=None, mode="hold", delay_seconds=0.0, copies=1, order="sent")
+    return sandbox_handle
+
+
+@pytest.fixture
+async def gateway(sandbox: Sandbox) -> AsyncIterator[Gateway]:
+    """A gateway to the sandbox."""
+    opened = sandbox.gateway()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _requests_are_as_stripe_publishes() -> Iterator[None]:
+    """After every test: whatever it sent to the sandbox must fit Stripe's published types."""
+    yield
+    for url in _running:
+        with httpx.Client(base_url=f"{url}/_control", headers=_CONTROL_HEADERS, trust_env=False) as steer:
+            found = faults_of(steer.get("/requests").raise_for_status().json())
+            steer.delete("/requests").raise_for_status()
+        assert not found, "Stripe's types hold against what was sent:\n" + "\n".join(found)
+
+
+def faults_of(requests: list[dict[str, Any]]) -> list[str]:
+    """What Stripe's types hold against these requests, but for those that are wrong on purpose."""
+    if not requests:
+        return []
+    from tests.payments import stripe_types  # loads Stripe's library, which most tests never need
+
+    found = []
+    for sent in requests:
+        if DELIBERATELY_WRONG.lower() in sent["headers"] or sent["method"] == "OPTIONS":
+            continue
+        items = [(name, value) for name, value in sent["items"]]
+        found += stripe_types.wrong_version(sent["headers"])
+        found += stripe_types.faults(sent["method"], sent["path"], items)
+    return found
