@@ -29,8 +29,10 @@ from app.rules.purchases import (
     PurchaseStatus,
     decline_advice,
 )
+from app.services import receipts
 from app.services.audit import record
 from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, mark_purchased, post
+from app.services.notifications import notify
 from app.services.queue import Job, enqueue
 from app.tenancy import Transaction
 from models.billing_events import BillingEvent
@@ -156,6 +158,14 @@ async def _complete(tx: Transaction, pool: LockedPool, purchase: Row[Any], paid:
     )
     await _tell(
         tx, purchase, "purchase.completed", {"amount_cents": paid.amount_cents, "charge_id": paid.charge_id}, now
+    )
+    await notify(
+        tx,
+        user_id=purchase.user_id,
+        pool_id=purchase.pool_id,
+        kind=receipts.KIND,
+        parameters={"purchase_id": str(purchase.id), "total_credits": f"{purchase.total_credits:f}"},
+        dedupe_key=receipts.dedupe_key(purchase.id),
     )
     await enqueue(tx, Job.MAIL_RECEIPT, {"tenant_id": str(tx.tenant_id), "purchase_id": str(purchase.id)})
 

@@ -5,6 +5,7 @@ left open; the webhook applies the same outcome by the same function. Whoever co
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from app.payments.gateway import Gateway
 from app.payments.outcomes import Outcome
 from app.rules.errors import Forbidden, NotFound, QuoteUsed
 from app.rules.permissions import Permission
-from app.rules.purchases import FIRST_FOLLOW_UP
+from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
 from app.services import idempotency, payment_outcomes
 from app.services.audit import record
 from app.services.queue import Job, enqueue
@@ -81,6 +82,13 @@ class Purchasing:
         outcome = await payment_outcomes.ask_stripe(self.gateway, purchase, self.public_url, utc_now())
         async with self.database.transaction(scope) as tx:
             await payment_outcomes.apply(tx, purchase_id, outcome, utc_now())
+
+    async def follow_up(self, tenant_id: UUID, purchase_id: UUID) -> timedelta | None:
+        """Drive an open purchase on; when to do so again, None once it has ended."""
+        await self.finish(tenant_id, purchase_id)
+        async with self.database.transaction(Scope(tenant_id, ActorKind.WORKER), read_only=True) as tx:
+            purchase = await payment_outcomes.open_purchase(tx, purchase_id)
+        return follow_up_delay(utc_now() - purchase.created_at) if purchase is not None else None
 
     async def apply(self, tenant_id: UUID, purchase_id: UUID, outcome: Outcome) -> None:
         """Apply what a webhook or reconciliation has learnt."""

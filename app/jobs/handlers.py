@@ -1,0 +1,94 @@
+"""What each job does. A job that fails for good is held in the queue for an operator; none is ever deleted unfinished."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.errors import RetryRequested
+from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
+from pgqueuer.models import Job as QueuedJob
+from pgqueuer.models import Schedule
+
+from app.payments.gateway import Gateway
+from app.services import stripe_events
+from app.services.inbox import Inbox
+from app.services.purchases import Purchasing
+from app.services.queue import Job
+from app.services.receipts import Receipts
+
+log = structlog.get_logger("jobs")
+
+MAX_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """The handlers and what they need."""
+
+    purchasing: Purchasing
+    gateway: Gateway
+    inbox: Inbox
+    receipts: Receipts
+
+    async def finish_purchase(self, job: QueuedJob) -> None:
+        """Follow an open purchase until it has ended."""
+        tenant_id, purchase_id = _ids(job)
+        again_in = await self.purchasing.follow_up(tenant_id, purchase_id)
+        if again_in is not None:
+            raise RetryRequested(delay=again_in, reason="the purchase is still open")
+
+    async def mail_receipt(self, job: QueuedJob) -> None:
+        """Mail the receipt of a completed purchase."""
+        await self.receipts.send(*_ids(job))
+
+    async def handle_stripe_event(self, job: QueuedJob) -> None:
+        """Handle one event of the inbox; a failure is kept with the event, tried again, and parked in the end."""
+        event_id: str = _payload(job)["event_id"]
+        event = await self.inbox.open_event(event_id)
+        if event is None:
+            return
+        try:
+            await stripe_events.handle(event, self.gateway, self.purchasing)
+        except Exception as error:  # whatever it is, the event keeps it for the operator
+            again_in = await self.inbox.failed(event_id, f"{type(error).__name__}: {error}")
+            log.warning("stripe_event.failed", event_id=event_id, error=str(error), parked=again_in is None)
+            if again_in is not None:
+                raise RetryRequested(delay=again_in, reason=str(error)) from error
+        else:
+            await self.inbox.done(event_id)
+
+    async def create_partitions(self, _: Schedule | None = None) -> None:
+        """Keep usage partitions three months ahead."""
+        made = await self.inbox.create_partitions()
+        log.info("usage.partitions", made=made)
+
+
+def register(queuer: PgQueuer, handlers: Handlers) -> None:
+    """Connect the jobs' names with their handlers."""
+    for job, handler in (
+        (Job.FINISH_PURCHASE, handlers.finish_purchase),
+        (Job.MAIL_RECEIPT, handlers.mail_receipt),
+        (Job.HANDLE_STRIPE_EVENT, handlers.handle_stripe_event),
+    ):
+        queuer.entrypoint(job.value, on_failure="hold", executor_factory=_retrying)(handler)
+    queuer.schedule("usage.partitions", "17 3 * * *")(handlers.create_partitions)
+
+
+def _retrying(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
+    return DatabaseRetryEntrypointExecutor(
+        parameters, max_attempts=MAX_ATTEMPTS, initial_delay=timedelta(seconds=2), max_delay=timedelta(minutes=10)
+    )
+
+
+def _payload(job: QueuedJob) -> dict[str, Any]:
+    payload: dict[str, Any] = json.loads(job.payload or b"{}")
+    return payload
+
+
+def _ids(job: QueuedJob) -> tuple[UUID, UUID]:
+    payload = _payload(job)
+    return UUID(payload["tenant_id"]), UUID(payload["purchase_id"])

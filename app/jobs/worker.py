@@ -1,0 +1,81 @@
+"""The worker process: takes jobs from the queue, and keeps at it when the database goes away for a while."""
+
+import asyncio
+import signal
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+
+from app.config import Settings
+from app.jobs.handlers import Handlers, register
+from app.payments.gateway import Gateway
+from app.services.inbox import Inbox
+from app.services.mail import Mailer
+from app.services.purchases import Purchasing
+from app.services.quotes import QuoteSigner
+from app.services.receipts import Receipts
+from app.tenancy import Database
+
+log = structlog.get_logger("worker")
+
+DEAD_AFTER = timedelta(seconds=15)  # without a heartbeat; then another worker takes the job up
+IDLE_POLL = timedelta(seconds=5)  # new jobs announce themselves; this finds those whose time has come
+_RECONNECT_SECONDS = 3.0
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way and return."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    database = Database(settings.database_app_url, pool_size=8)
+    inbox = Inbox(settings.database_worker_url)
+    gateway = Gateway(
+        api_key=settings.stripe_api_key,
+        webhook_secret=settings.stripe_webhook_secret,
+        api_base=settings.stripe_api_base,
+    )
+    handlers = Handlers(
+        purchasing=Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url),
+        gateway=gateway,
+        inbox=inbox,
+        receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
+    )
+    await gateway.open()
+    try:
+        while not stopping.is_set():
+            await _work(settings.database_worker_url, handlers, stopping)
+    finally:
+        await asyncio.gather(gateway.close(), inbox.close(), database.close())
+
+
+async def _work(url: str, handlers: Handlers, stopping: asyncio.Event) -> None:
+    """Work on one connection until it is lost or the worker is to stop."""
+    try:
+        connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1), timeout=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        log.warning("worker.no_database", error=str(error))
+        await _pause(stopping)
+        return
+    queuer = PgQueuer.from_asyncpg_connection(connection)
+    queuer.shutdown = queuer.qm.shutdown = queuer.sm.shutdown = stopping
+    register(queuer, handlers)
+    log.info("worker.ready")
+    try:
+        await handlers.create_partitions()
+        await queuer.run(dequeue_timeout=IDLE_POLL, heartbeat_timeout=DEAD_AFTER, shutdown_on_listener_failure=False)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        log.warning("worker.connection_lost", error=str(error))
+        await _pause(stopping)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _pause(stopping: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_RECONNECT_SECONDS):
+            await stopping.wait()
+    except TimeoutError:
+        return
