@@ -106,7 +106,8 @@ class SessionCookies:
             return True
         # In development the page may come through another port or name (localhost, a front-end server) that forwards to
         # this one.
-        return not self.production and origin.partition("://")[2] == connection.headers.get("host", "")
+        host = connection.headers.get("host", "")
+        return not self.production and origin in {f"http://{host}", f"https://{host}"}
 
     # --- sign-ins under way ---
 

@@ -275,9 +275,8 @@ async def test_an_issuer_that_is_away(tmp_path: Path, browser: httpx.AsyncClient
         answer = await browser.get(f"{portal.url}/auth/login", headers=HTML)
         assert answer.status_code == 503
         assert "The identity provider can" in answer.text
-        session = await browser.get(
-            f"{portal.url}/auth/session", cookies={"portal_session": portal.issuer.mint("rosa", TENANT)}
-        )
+        cookie = f"portal_session={portal.issuer.mint('rosa', TENANT)}"
+        session = await browser.get(f"{portal.url}/auth/session", headers={"Cookie": cookie})
         assert (session.status_code, session.json()) == (503, {"error": "temporarily_unavailable"})
         assert "set-cookie" not in session.headers  # the session may be good: it is kept
 
