@@ -22,9 +22,11 @@ from app.logging import configure_logging
 from app.page import Page, playground
 from app.payments.gateway import Gateway
 from app.services.catalogue import CatalogueCache
+from app.services.inbox import Inbox
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.tenancy import Database
+from app.webhooks import StripeWebhook
 from graphql_schema.context import Context, Services
 from graphql_schema.schema import schema
 from graphql_schema.server import GraphQLEndpoint
@@ -49,9 +51,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
         api_base=settings.stripe_api_base,
     )
     identity = Identity.of(settings)
+    inbox = Inbox(settings.database_worker_url)
     routes = [
         Route("/graphql", _graphql(settings, database, gateway, identity)),
         *session_routes(identity, profiles_in(database)),
+        Route(
+            "/webhooks/stripe", StripeWebhook(gateway, inbox, livemode=_is_live(settings)).__call__, methods=["POST"]
+        ),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(database)),
         Route("/app-config", _app_config(settings)),
@@ -64,7 +70,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         try:
             yield
         finally:
-            await asyncio.gather(gateway.close(), identity.close(), database.close())
+            await asyncio.gather(gateway.close(), identity.close(), inbox.close(), database.close())
 
     return Starlette(routes=routes, middleware=[Middleware(Edge, settings)], lifespan=lifespan)
 
@@ -84,6 +90,11 @@ def _graphql(settings: Settings, database: Database, gateway: Gateway, identity:
         development=settings.env == "development",
         playground=lambda: playground(settings),
     )
+
+
+def _is_live(settings: Settings) -> bool:
+    """Whether the configured key moves real money: test events must not reach live books, nor the other way round."""
+    return "_live_" in settings.stripe_api_key
 
 
 async def _alive(_: Request) -> Response:

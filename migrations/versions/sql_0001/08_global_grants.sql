@@ -6,3 +6,6 @@ GRANT SELECT, INSERT, UPDATE ON webhook_events TO portal_worker;
 
 -- Readiness compares it with the code.
 GRANT SELECT ON alembic_version TO portal_app, portal_worker;
+
+-- Operators' commands walk all tenants (portal ledger audit): the owner may list their names, and acts in one at a time like everyone.
+CREATE POLICY tenants_listed_by_owner ON tenants FOR SELECT TO CURRENT_USER USING (true);

@@ -1,0 +1,143 @@
+"""The `portal` command. Each command imports what it needs when it runs: help and `portal up` start fast."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The billing portal.", pretty_exceptions_enable=False
+)
+api_key = typer.Typer(no_args_is_help=True, help="API keys of services.")
+ledger = typer.Typer(no_args_is_help=True, help="The credit ledger.")
+app.add_typer(api_key, name="api-key")
+app.add_typer(ledger, name="ledger")
+
+
+@app.command()
+def up(end_with_parent: Annotated[bool, typer.Option("--end-with-parent", hidden=True)] = False) -> None:
+    """Run everything for development: PostgreSQL, the Stripe sandbox, the sign-in, the mailbox, worker and server."""
+    from app.commands.up import up as command
+
+    command(end_with_parent=end_with_parent)
+
+
+@app.command()
+def serve(workers: Annotated[int, typer.Option(min=1, max=64, help="Serving processes.")] = 1) -> None:
+    """Serve the API and the page."""
+    from app.commands.processes import serve as command
+
+    command(workers)
+
+
+@app.command()
+def worker() -> None:
+    """Work what waits in the queue: webhooks, receipts, reconciliation, schedules."""
+    from app.commands.processes import worker as command
+
+    command()
+
+
+@app.command(hidden=True)
+def services() -> None:
+    """Run the embedded services of development; `portal up` starts them."""
+    from app.commands.processes import services as command
+
+    command()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date: tables, roles, policies, catalogue. Again is harmless."""
+    from app.commands.database import migrate as command
+
+    command()
+
+
+@app.command()
+def seed() -> None:
+    """Fill the database with the demo people and their pools (development only). Again is harmless."""
+    from app.commands.database import seed as command
+
+    command()
+
+
+@app.command()
+def reset() -> None:
+    """Delete all development data: the embedded PostgreSQL, the Stripe sandbox, the mails (development only)."""
+    from app.commands.database import reset as command
+
+    command()
+
+
+@app.command("db-url")
+def db_url(
+    role: Annotated[Literal["owner", "app", "worker"], typer.Option(help="Which of the roles.")] = "owner",
+) -> None:
+    """Print the database's URL for psql."""
+    from app.commands.database import url_for_psql
+
+    sys.stdout.write(f"{url_for_psql(role)}\n")
+
+
+@app.command()
+def token(user: Annotated[str, typer.Option(help="The e-mail address of a demo person.")]) -> None:
+    """Print a bearer token for a demo person (development only)."""
+    from app.commands.access import token as command
+
+    sys.stdout.write(f"{command(user)}\n")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    from graphql_schema.schema import schema as graphql_schema
+
+    sys.stdout.write(f"{graphql_schema.as_str()}\n")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is configured, reachable and migrated, and what is not. Exit status 1 if something is wrong."""
+    from app.commands.doctor import doctor as command
+
+    raise typer.Exit(0 if command() else 1)
+
+
+@api_key.command("create")
+def api_key_create(
+    tenant: Annotated[str, typer.Option(help="The tenant's id.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; can be given several times.")],
+    pool: Annotated[
+        str | None, typer.Option(help="The only pool that it serves; by default all of the tenant.")
+    ] = None,
+) -> None:
+    """Create an API key and print it, this once: only its hash is kept."""
+    from app.commands.access import create_api_key
+
+    sys.stdout.write(f"{create_api_key(tenant, name, scope, pool)}\n")
+
+
+@ledger.command("audit")
+def ledger_audit() -> None:
+    """Prove for every pool that its balances follow from its ledger. Exit status 1 if one does not."""
+    from app.commands.ledger import audit_ledger
+
+    raise typer.Exit(0 if audit_ledger() else 1)
+
+
+def main() -> None:
+    """The entry point: what is expected to go wrong ends with one line, not with a traceback."""
+    from app.commands.failures import EXPECTED, one_line, warn_of_unknown_variables
+
+    warn_of_unknown_variables()
+    try:
+        app()
+    except EXPECTED as error:
+        sys.stderr.write(f"portal: {one_line(error)}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
