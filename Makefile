@@ -15,6 +15,13 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+# The machine's own certificates, where it has them: company proxies are known there and nowhere else.
+CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+export UV_SYSTEM_CERTS := $(if $(CERTIFICATES),true,false)
+ifneq ($(CERTIFICATES),)
+export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
+endif
 
 # Node 22.12 or newer, else the one that requirements.lock brought along.
 WITH_NODE := node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) ? 0 : 1)' 2>/dev/null \
@@ -34,10 +41,10 @@ reset: $(BIN)/.installed  ## Throw the development data away; the next `make up`
 install: $(BIN)/.installed  ## Install the locked Python packages into .venv
 
 test: $(BIN)/.installed page-or-reason  ## Run the tests; PG=16 for PostgreSQL 16 instead of 18
-	@PG=$(PG) $(BIN)/pytest $(ARGS)
+	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest $(ARGS)
 
 e2e: $(BIN)/.installed page  ## Run only the tests in a real browser
-	@PG=$(PG) $(BIN)/pytest tests/e2e $(ARGS)
+	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest tests/e2e $(ARGS)
 
 check: check-python check-page  ## Lint, types, layers, file lengths, on both sides
 

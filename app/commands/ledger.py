@@ -27,7 +27,9 @@ async def _audit() -> bool:
         for tenant_id in every_tenant:
             async for fault in audit(database, tenant_id):
                 faults += 1
-                sys.stdout.write(f"tenant {fault.tenant_id} pool {fault.pool_id}: not so: {fault.proof}: {fault.detail}\n")
+                sys.stdout.write(
+                    f"tenant {fault.tenant_id} pool {fault.pool_id}: not so: {fault.proof}: {fault.detail}\n"
+                )
     finally:
         await database.close()
     verdict = "every balance follows from its ledger" if not faults else f"{faults} faults"

@@ -5,6 +5,7 @@ touches nothing but its own directories. As root the server runs as an existing 
 /var/lib/billing-portal.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -12,6 +13,7 @@ import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -30,6 +32,7 @@ _SYSTEM_HOME = Path("/var/lib/billing-portal")
 _LONGEST_SOCKET_PATH = 107  # bytes, of sockaddr_un
 _LONGEST_SOCKET_NAME = "/.s.PGSQL.65535.lock"
 _LONGEST_LOG = 10_000_000  # bytes; a longer one is set aside at the start
+_ORIGIN = "data-dir"  # a file that names the data directory to which this home belongs
 _COMMON = {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -85,10 +88,11 @@ class EmbeddedPostgres:
 
     @cached_property
     def home(self) -> Path:
-        """What belongs to this server alone: the cluster, the log and (if its path is short enough) the socket."""
+        """What belongs to this data directory alone: clusters, logs and (if its path is short enough) the socket."""
         if os.geteuid() != 0:
             return self._data_dir / "postgres"
-        return _SYSTEM_HOME / f"{self._data_dir.name.lstrip('.')[:20] or 'data'}-{_digest(self._data_dir)}"
+        test = "test-" if self._tuning == "test" else ""
+        return _SYSTEM_HOME / f"{test}{self._data_dir.name.lstrip('.')[:20] or 'data'}-{_digest(self._data_dir)}"
 
     @property
     def cluster(self) -> Path:
@@ -140,6 +144,7 @@ class EmbeddedPostgres:
         self._prepare_home()
         self._take_lock()
         try:
+            _forget_test_data_without_a_directory()
             self._clear_leftovers()
             if not self.cluster.exists():
                 self._create_cluster()
@@ -197,8 +202,8 @@ class EmbeddedPostgres:
     def _account(self) -> _Account:
         if os.geteuid() != 0:
             return _Account(os.geteuid(), os.getegid())
-        if self.home.exists():  # a user named postgres may have come later than the data
-            return _Account(self.home.stat().st_uid, self.home.stat().st_gid)
+        if self.cluster.exists():  # a user named postgres may have come later than the data
+            return _Account(self.cluster.stat().st_uid, self.cluster.stat().st_gid)
         for name in ("postgres", "nobody"):
             try:
                 entry = pwd.getpwnam(name)
@@ -241,25 +246,34 @@ class EmbeddedPostgres:
             raise PostgresError(f"{program} of PostgreSQL {self._version} failed: {' / '.join(words)}")
 
     def _prepare_home(self) -> None:
-        account = self._account
+        """As root the home is root's, so that the server's user can't lead root's writes elsewhere; that user may pass."""
         if os.geteuid() == 0:
             _SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self.home.mkdir(mode=0o711, exist_ok=True)
         else:
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in (self.home, self.socket_dir):
-            directory.mkdir(mode=0o700, exist_ok=True)
-            if os.geteuid() == 0:
-                os.chown(directory, account.uid, account.gid)
-            state = directory.lstat()
-            if directory.is_symlink() or state.st_uid != account.uid or state.st_mode & 0o077:
-                raise PostgresError(f"{directory} must be a directory that only PostgreSQL's user can enter")
+            self.home.mkdir(mode=0o700, exist_ok=True)
+        self._private(self.socket_dir)
+        (self.home / _ORIGIN).write_text(str(self._data_dir), encoding="utf-8")
         if self.log.exists() and self.log.stat().st_size > _LONGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
+
+    def _private(self, directory: Path) -> None:
+        """Make a directory that only the server's user can enter, or make sure that it is one."""
+        try:
+            directory.mkdir(mode=0o700)
+            if os.geteuid() == 0:
+                os.chown(directory, *self._account)
+        except FileExistsError:
+            state = directory.lstat()
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != self._account.uid or state.st_mode & 0o077:
+                raise PostgresError(f"{directory} must be a directory that only PostgreSQL's user can enter") from None
 
     def _create_cluster(self) -> None:
         """Make the cluster aside and rename it: a start that is cut off leaves nothing that looks like one."""
         making = self.cluster.with_suffix(".new")
         shutil.rmtree(making, ignore_errors=True)
+        self._private(making)
         self._run(
             *("initdb", "-D", str(making), "--username=postgres", "--auth=trust", "--encoding=UTF8"),
             *("--locale=C.UTF-8", "--no-sync", "--no-instructions"),
@@ -312,7 +326,7 @@ class EmbeddedPostgres:
 
         Whoever works in the cluster's directory while we hold the lock is a server without an owner.
         """
-        for cluster in (self.cluster, self.cluster.with_suffix(".new")):
+        for cluster in self.home.glob("cluster-*"):
             left = working_in(cluster)
             postmaster = [pid for pid in left if pid == _pid_in(cluster)]
             end(postmaster, [(signal.SIGINT, 10)])
@@ -324,8 +338,18 @@ class EmbeddedPostgres:
             socket_file.unlink()
 
     def _last_words(self) -> str:
+        """The last line of the log that says why, else the last one."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
-        return next((line for line in reversed(lines) if "FATAL" in line or "error" in line), "no reason was given")
+        return next((line for line in reversed(lines) if "FATAL" in line), lines[-1] if lines else "it said nothing")
+
+
+def _forget_test_data_without_a_directory() -> None:
+    """A killed test run leaves its data under /var/lib: it goes with the (temporary) directory that it belonged to."""
+    for origin in _SYSTEM_HOME.glob(f"test-*/{_ORIGIN}"):
+        data_dir = Path(origin.read_text(encoding="utf-8"))
+        if not data_dir.exists():
+            with contextlib.suppress(PostgresError, OSError):  # another run does the same, or still has it open
+                EmbeddedPostgres(data_dir, tuning="test").destroy()
 
 
 def _digest(path: Path) -> str:

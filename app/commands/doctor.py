@@ -1,0 +1,131 @@
+"""`portal doctor`: what is configured, reachable and migrated, and what is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+from rich.console import Console
+from rich.text import Text
+
+from app.commands.connection import connect, newest_revision, revision, where
+from app.commands.failures import CommandError
+from app.config import PROJECT, Settings, variable
+from app.environment import load_settings
+
+_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `problem` is empty when all is well."""
+
+    subject: str
+    state: str
+    problem: str = ""
+
+
+def doctor() -> bool:
+    """Print the findings; True if nothing is wrong. SettingsError if the settings themselves are."""
+    settings = load_settings()
+    console = Console(highlight=False, soft_wrap=True)
+    findings = asyncio.run(examine(settings))
+    for finding in findings:
+        mark = Text("wrong", style="bold red") if finding.problem else Text("good ", style="green")
+        console.print(mark, Text(f" {finding.subject:<15} "), Text(finding.problem or finding.state))
+    return not any(finding.problem for finding in findings)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that the portal needs; never raises for what it finds."""
+    findings = [Finding("settings", f"{settings.env}, data in {settings.data_dir}")]
+    findings += [finding async for finding in _database(settings)]
+    async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
+        findings += await asyncio.gather(
+            _issuer(settings, client), _stripe(settings, client), _mail(settings), _portal(settings, client)
+        )
+    built = (PROJECT / "frontend" / "dist" / "index.html").is_file()
+    return [*findings, Finding("page", "built", "" if built else "not built: make page")]
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    for subject, field in (
+        ("owner role", "database_url"),
+        ("app role", "database_app_url"),
+        ("worker role", "database_worker_url"),
+    ):
+        url = getattr(settings, field)
+        try:
+            connection = await connect(url, field)
+        except CommandError as error:
+            yield Finding(subject, "", str(error))
+            continue
+        try:
+            version = str(connection.get_server_version().major)
+            yield Finding(subject, f"PostgreSQL {version} at {where(url)}", await _too_mighty(connection, field))
+            if field == "database_url":
+                found, needed = await revision(connection), newest_revision()
+                behind = f"at revision {found or 'none'}, the code needs {needed}: portal migrate"
+                yield Finding("migrations", f"at {needed}, the newest", "" if found == needed else behind)
+        finally:
+            await connection.close()
+
+
+async def _too_mighty(connection: asyncpg.Connection, field: str) -> str:
+    """Row level security does not bind superusers and roles with BYPASSRLS."""
+    if field == "database_url":
+        return ""
+    role = await connection.fetchrow(
+        "SELECT rolname, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+    )
+    return f"{variable(field)}: the role {role[0]} is past row level security" if role and role[1] else ""
+
+
+async def _issuer(settings: Settings, client: httpx.AsyncClient) -> Finding:
+    try:
+        answer = await client.get(f"{settings.oidc_issuer}/.well-known/openid-configuration")
+        named = answer.raise_for_status().json().get("issuer")
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        return Finding("sign-in", "", f"{variable('oidc_issuer')}: {settings.oidc_issuer} {_reason(error)}")
+    wrong = f"{variable('oidc_issuer')}: {settings.oidc_issuer} calls itself {named}"
+    return Finding("sign-in", settings.oidc_issuer, "" if named == settings.oidc_issuer else wrong)
+
+
+async def _stripe(settings: Settings, client: httpx.AsyncClient) -> Finding:
+    base = settings.stripe_api_base or "https://api.stripe.com"
+    try:
+        answer = await client.get(f"{base}/v1/customers/cus_doctor", auth=(settings.stripe_api_key, ""))
+    except httpx.HTTPError as error:
+        return Finding("Stripe", "", f"{base} {_reason(error)}")
+    refused = f"{variable('stripe_api_key')}: {base} refuses the key"
+    return Finding("Stripe", base, refused if answer.status_code in {401, 403} else "")
+
+
+async def _mail(settings: Settings) -> Finding:
+    parts = urlsplit(settings.smtp_url)
+    place = f"{parts.hostname}:{parts.port or (465 if parts.scheme == 'smtps' else 25)}"
+    try:
+        async with asyncio.timeout(_SECONDS):
+            host, _, port = place.rpartition(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+    except OSError as error:  # TimeoutError is one
+        return Finding("mail", "", f"{variable('smtp_url')}: {place} {_reason(error)}")
+    return Finding("mail", place)
+
+
+async def _portal(settings: Settings, client: httpx.AsyncClient) -> Finding:
+    try:
+        answer = await client.get(f"{settings.public_url}/readyz")
+    except httpx.HTTPError as error:
+        return Finding("portal", "", f"{settings.public_url} {_reason(error)}")
+    not_ready = f"{settings.public_url}/readyz answers {answer.status_code}: {answer.text.strip()[:200]}"
+    return Finding("portal", f"ready at {settings.public_url}", "" if answer.status_code == 200 else not_ready)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.ConnectError | ConnectionError):
+        return "can't be reached"
+    return f"does not answer as it should ({str(error) or type(error).__name__})"

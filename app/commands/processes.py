@@ -1,0 +1,51 @@
+"""The long-running processes: server, worker, embedded services."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+
+from starlette.applications import Starlette
+
+from app.commands.failures import CommandError
+from app.embedded.processes import bind_to_parent
+from app.environment import load_settings
+
+
+def serve(workers: int) -> None:
+    """Serve with one process, or with several that share the port. Settings are checked here, before any of them starts."""
+    import uvicorn
+
+    from app.serving import uvicorn_options
+
+    options = uvicorn_options(load_settings())
+    uvicorn.run("app.commands.processes:application", workers=workers, **options)
+
+
+def application() -> Starlette:
+    """The application of one serving process."""
+    if multiprocessing.parent_process() is not None:  # one of several: it ends with the process that started it
+        bind_to_parent(os.getppid(), signal.SIGKILL)
+    from app.main import create_app
+
+    return create_app()
+
+
+def worker() -> None:
+    """Work the queue until a signal ends it."""
+    from app.jobs.worker import run
+    from app.logging import configure_logging
+
+    settings = load_settings()
+    configure_logging(production=settings.env == "production")
+    asyncio.run(run(settings))
+
+
+def services() -> None:
+    """Run the embedded services until a signal ends them."""
+    settings = load_settings()
+    if settings.env == "production":
+        raise CommandError("the embedded services are for development; PORTAL_ENV is production")
+    from app.embedded.services import serve as serve_embedded
+
+    serve_embedded(settings)
