@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 
 from app.embedded.stripe import create_app
 from app.embedded.stripe.calls import API_VERSION
@@ -100,24 +101,31 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def serving(state_path: Path | str = ":memory:") -> Iterator[str]:
-    """Serve a sandbox on a free loopback port as long as the block lasts; its base URL."""
-    app = create_app(state_path, secret_key=SECRET_KEY, publishable_key=PUBLISHABLE_KEY, webhook_secret=WEBHOOK_SECRET)
+def on_loopback(app: Starlette) -> Iterator[str]:
+    """Serve an application on a free loopback port, in a thread, as long as the block lasts; its base URL."""
     # An answer that is lost on purpose is an error in the server's eyes: it need not say so.
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run, name="stripe-sandbox")
+    thread = threading.Thread(target=server.run, name="on-loopback")
     thread.start()
     try:
         deadline = time.monotonic() + 20
         while not server.started:
-            assert thread.is_alive(), "the sandbox did not start"
-            assert time.monotonic() < deadline, "the sandbox did not start in time"
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start in time"
             time.sleep(0.01)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=20)
-        assert not thread.is_alive(), "the sandbox did not stop"
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@contextlib.contextmanager
+def serving(state_path: Path | str = ":memory:") -> Iterator[str]:
+    """Serve a sandbox of its own over `state_path`; its base URL."""
+    keys = {"secret_key": SECRET_KEY, "publishable_key": PUBLISHABLE_KEY, "webhook_secret": WEBHOOK_SECRET}
+    with on_loopback(create_app(state_path, **keys)) as url:
+        yield url
 
 
 @contextlib.asynccontextmanager

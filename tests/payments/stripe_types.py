@@ -52,16 +52,20 @@ class Published:
 
 def faults(method: str, path: str, items: Iterable[tuple[str, str]]) -> list[str]:
     """What Stripe's types hold against a request as it was sent; empty when nothing."""
-    calls = [call for call in published(path.split("/")[2]) if call.fits(method, path)]
-    if not calls:
+    call = call_of(method, path)
+    if call is None:
         return [f"{method} {path}: Stripe publishes no such call"]
-    # A literal path (/search) is more to the point than a placeholder (/{intent}).
-    call = min(calls, key=lambda candidate: candidate.path.count("{"))
     parameters = call.parameters()
     sent = decode(items)
     if parameters is None:
         return [f"{method} {path}: takes no parameters, got {sorted(sent)}"] if sent else []
     return [f"{method} {path}: {fault}" for fault in _against_type(sent, parameters, "", OPTIONS)]
+
+
+def call_of(method: str, path: str) -> Published | None:
+    """The call that a request is; a literal path (/search) is more to the point than a placeholder (/{intent})."""
+    calls = [call for call in published(path.split("/")[2]) if call.fits(method, path)]
+    return min(calls, key=lambda call: call.path.count("{"), default=None)
 
 
 def wrong_version(headers: Mapping[str, str]) -> list[str]:
@@ -163,25 +167,27 @@ def _against_mapping(value: Any, entry: Any, name: str) -> list[str]:
 def _against_fields(value: Any, wanted: type, name: str, options: frozenset[str]) -> list[str]:
     if not isinstance(value, dict):
         return [f"{name}: an object is wanted"]
-    fields = {key: field for key, field in _fields(wanted).items() if key not in options}
-    full = {key: f"{name}[{key}]" if name else key for key in (*value, *fields)}
-    required = {key for key, field in fields.items() if not _may_be_absent(field)}
-    found = [f"{full[key]}: unknown" for key in value if key not in fields]
+    known = {key: field for key, field in fields(wanted).items() if key not in options}
+    full = {key: f"{name}[{key}]" if name else key for key in (*value, *known)}
+    required = {key for key, field in known.items() if not may_be_absent(field)}
+    found = [f"{full[key]}: unknown" for key in value if key not in known]
     found += [f"{full[key]}: missing" for key in sorted(required - set(value))]
     return found + [
-        fault for key, item in value.items() if key in fields for fault in _against_type(item, fields[key], full[key])
+        fault for key, item in value.items() if key in known for fault in _against_type(item, known[key], full[key])
     ]
 
 
 @cache
-def _fields(wanted: type) -> dict[str, Any]:
+def fields(wanted: type) -> dict[str, Any]:
+    """The fields of a TypedDict, resolved, with the options that every parameter type inherits."""
     # The options that every parameter type inherits are written with names of another module, one of them known to
     # type checkers alone.
     inherited = vars(importlib.import_module("stripe._request_options")) | {"StripeContext": object}
     return typing_extensions.get_type_hints(wanted, localns=inherited, include_extras=True)
 
 
-def _may_be_absent(field: Any) -> bool:
+def may_be_absent(field: Any) -> bool:
+    """Whether a field is marked as one that need not be given."""
     return typing.get_origin(field) in {typing.NotRequired, typing_extensions.NotRequired}
 
 

@@ -1,0 +1,172 @@
+"""Webhooks: signed as Stripe signs, delivered again until they are taken, late, twice or out of order when asked."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import stripe
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.payments.gateway import Gateway
+from app.payments.outcomes import BadSignature, Succeeded, outcome_of
+from tests.payments.sandbox import Sandbox, on_loopback
+from tests.payments.test_gateway import charge
+
+
+class Receiver:
+    """A portal's webhook endpoint that verifies with Stripe's library and answers what it is told to."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self.url = ""
+        self.statuses: list[int] = []
+        self.taken: list[dict[str, Any]] = []
+        self.bodies: list[tuple[bytes, str]] = []
+
+    async def take(self, request: Request) -> Response:
+        body, header = await request.body(), request.headers["stripe-signature"]
+        stripe.WebhookSignature.verify_header(body, header, self.secret, 300)
+        self.bodies.append((body, header))
+        self.taken.append(json.loads(body))
+        return Response(status_code=self.statuses.pop(0) if self.statuses else 200)
+
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.taken]
+
+
+@pytest.fixture
+async def receiver(sandbox: Sandbox) -> AsyncIterator[Receiver]:
+    receiver = Receiver(sandbox.webhook_secret)
+    with on_loopback(Starlette(routes=[Route("/hook", receiver.take, methods=["POST"])])) as base:
+        receiver.url = f"{base}/hook"
+        await sandbox.webhooks(url=receiver.url)
+        await sandbox.deliver()  # what earlier tests left behind
+        receiver.taken.clear()
+        receiver.bodies.clear()
+        yield receiver
+        await sandbox.webhooks(url=None, mode="hold")
+
+
+async def paid(gateway: Gateway) -> Succeeded:
+    outcome = await charge(gateway)
+    assert isinstance(outcome, Succeeded)
+    return outcome
+
+
+async def test_events_are_withheld_until_they_are_delivered_by_hand(
+    gateway: Gateway, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    outcome = await paid(gateway)
+    assert receiver.taken == []
+    delivered = await sandbox.deliver()
+    assert {answer["status"] for answer in delivered} == {200}
+    assert receiver.types() == [
+        "customer.created",
+        "payment_intent.created",
+        "charge.succeeded",
+        "payment_intent.succeeded",
+    ]
+    event = gateway.parse_event(*receiver.bodies[-1])
+    assert (event.type, event.object_type, event.object_id) == (
+        "payment_intent.succeeded",
+        "payment_intent",
+        outcome.payment_intent_id,
+    )
+    assert event.livemode is False
+    assert event.id.startswith("evt_")
+    read = outcome_of(event.payload["data"]["object"])
+    assert isinstance(read, Succeeded)
+    assert (read.charge_id, read.receipt_url) == (outcome.charge_id, None)
+    assert await sandbox.deliver() == []
+
+
+async def test_an_event_that_was_not_taken_comes_again(gateway: Gateway, sandbox: Sandbox, receiver: Receiver) -> None:
+    await paid(gateway)
+    receiver.statuses = [500, 200, 200, 404]
+    first = await sandbox.deliver()
+    assert [answer["status"] for answer in first] == [500, 200, 200, 404]
+    again = await sandbox.deliver()
+    assert [answer["event"] for answer in again] == [first[0]["event"], first[3]["event"]]
+
+
+async def test_an_event_to_nobody_comes_again(gateway: Gateway, sandbox: Sandbox, receiver: Receiver) -> None:
+    await paid(gateway)
+    await sandbox.webhooks(url="http://127.0.0.1:9/hook")
+    assert {answer["status"] for answer in await sandbox.deliver()} == {None}
+    await sandbox.webhooks(url=receiver.url)
+    assert {answer["status"] for answer in await sandbox.deliver()} == {200}
+
+
+async def test_events_come_twice_and_backwards_when_asked(
+    gateway: Gateway, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    await sandbox.webhooks(copies=2, order="reversed")
+    await paid(gateway)
+    await sandbox.deliver()
+    assert receiver.types()[:4] == ["payment_intent.succeeded"] * 2 + ["charge.succeeded"] * 2
+    assert receiver.taken[0]["id"] == receiver.taken[1]["id"]
+
+
+async def test_events_can_come_before_the_answer(gateway: Gateway, sandbox: Sandbox, receiver: Receiver) -> None:
+    await sandbox.webhooks(mode="auto")
+    await sandbox.fault("slow_after", path="/v1/payment_intents", seconds=1.0)
+    # The webhook loop is woken when the work is done; the answer follows a second later.
+    await paid(gateway)
+    answered = time.time()
+    assert "payment_intent.succeeded" in receiver.types()
+    signed = int(receiver.bodies[-1][1].split(",")[0].removeprefix("t="))
+    assert signed <= answered
+
+
+def signed(body: bytes, secret: str, timestamp: int | None = None) -> str:
+    return str(stripe.WebhookSignature.generate_signature_header(body.decode(), secret, timestamp))
+
+
+EVENT = json.dumps(
+    {
+        "id": "evt_1",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "livemode": False,
+        "created": 1,
+        "data": {"object": {"id": "pi_1", "object": "payment_intent"}},
+    }
+).encode()
+
+
+def test_a_right_signature_is_taken(gateway: Gateway, sandbox: Sandbox) -> None:
+    event = gateway.parse_event(EVENT, signed(EVENT, sandbox.webhook_secret, int(time.time()) - 290))
+    assert (event.id, event.object_id, event.payload["created"]) == ("evt_1", "pi_1", 1)
+
+
+def test_a_wrong_signature_is_refused(gateway: Gateway, sandbox: Sandbox) -> None:
+    secret = sandbox.webhook_secret
+    right = signed(EVENT, secret)
+    cases = {
+        "another secret": (EVENT, signed(EVENT, "whsec_other"), "No signatures found matching"),
+        "another body": (EVENT.replace(b"evt_1", b"evt_2"), right, "No signatures found matching"),
+        "too old": (EVENT, signed(EVENT, secret, int(time.time()) - 301), "outside the tolerance"),
+        "a moved time": (EVENT, right.replace("t=1", "t=2", 1), "No signatures found matching"),
+        "another scheme": (EVENT, right.replace("v1=", "v0="), "expected scheme"),
+        "no header": (EVENT, "", "No Stripe-Signature header"),
+        "nonsense": (EVENT, "nonsense", "Unable to extract"),
+        "not JSON": (b"{", signed(b"{", secret), "The body is no event"),
+        "no event": (b"{}", signed(b"{}", secret), "The body is no event"),
+        "a list": (b"[]", signed(b"[]", secret), "The body is no event"),
+        "no UTF-8": (b"\xff", right, "The body is no event"),
+    }
+    for name, (body, header, reason) in cases.items():
+        with pytest.raises(BadSignature, match=reason) as refused:
+            gateway.parse_event(body, header)
+        assert secret not in str(refused.value), name
+
+
+def test_without_a_secret_nothing_is_taken(sandbox: Sandbox) -> None:
+    gateway = Gateway(api_key="sk_test_x", webhook_secret="")
+    with pytest.raises(BadSignature, match="No webhook secret"):
+        gateway.parse_event(EVENT, signed(EVENT, ""))
