@@ -3,10 +3,11 @@
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import asyncpg
 import pytest
@@ -60,11 +61,8 @@ async def new_database(postgres: EmbeddedPostgres, template: str) -> Callable[[]
 
     async def make() -> Urls:
         name = f"t{next(_numbers)}"
-        connection = await asyncpg.connect(postgres.dsn("postgres", "postgres"))
-        try:
+        async with connecting(postgres.url("postgres", "postgres")) as connection:
             await connection.execute(f"CREATE DATABASE {name} OWNER portal_owner TEMPLATE {template}")
-        finally:
-            await connection.close()
         roles = ("portal_owner", "portal_app", "portal_worker", "postgres")
         return Urls(*(postgres.url(role, name) for role in roles))
 
@@ -86,13 +84,17 @@ async def database(urls: Urls) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="module")
-async def inspector(urls: Urls) -> AsyncIterator["asyncpg.Connection[Any]"]:
+async def inspector(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
     """A superuser's connection to the module's database: sees every row of every tenant."""
-    connection = await connect(urls.superuser)
-    yield connection
-    await connection.close()
+    async with connecting(urls.superuser) as connection:
+        yield connection
 
 
-async def connect(url: str) -> "asyncpg.Connection[Any]":
+@asynccontextmanager
+async def connecting(url: str) -> AsyncIterator[asyncpg.Connection]:
     """A bare connection to one of `urls`, outside any pool and any scope."""
-    return await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        yield connection
+    finally:
+        await connection.close()

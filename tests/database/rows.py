@@ -70,13 +70,13 @@ def _value(column: Column[Any], others: Mapping[str, Row]) -> Any:
     return values[column.type.python_type]
 
 
-async def insert_row(connection: "asyncpg.Connection[Any]", table: Table, row: Row) -> None:
+async def insert_row(connection: asyncpg.Connection, table: Table, row: Row) -> None:
     columns = ", ".join(row)
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
     await connection.execute(f"INSERT INTO {table.name} ({columns}) VALUES ({places})", *row.values())
 
 
-async def fill(connection: "asyncpg.Connection[Any]", tenant_id: UUID) -> dict[str, Row]:
+async def fill(connection: asyncpg.Connection, tenant_id: UUID) -> dict[str, Row]:
     """Insert one row into every tenant table, parents first; the rows by table."""
     rows: dict[str, Row] = {}
     for table in tenant_tables():
@@ -85,7 +85,7 @@ async def fill(connection: "asyncpg.Connection[Any]", tenant_id: UUID) -> dict[s
     return rows
 
 
-async def snapshot(connection: "asyncpg.Connection[Any]", table: Table, tenant_id: UUID) -> list[str]:
+async def snapshot(connection: asyncpg.Connection, table: Table, tenant_id: UUID) -> list[str]:
     """Every row of a tenant as text: what a test compares to say that nothing has changed."""
     column = "id" if table.name == "tenants" else "tenant_id"
     found = await connection.fetch(f"SELECT t::text FROM {table.name} t WHERE {column} = $1 ORDER BY 1", tenant_id)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,7 +10,7 @@ from sqlalchemy import Table
 
 from app.tenancy import ActorKind, Scope
 from models import tenant_tables
-from tests.conftest import Urls, connect
+from tests.conftest import Urls, connecting
 from tests.database.rows import Row, fill, insert_row, new_row, snapshot
 
 TABLES = {table.name: table for table in tenant_tables()}
@@ -30,23 +29,21 @@ class Town:
 
 @pytest.fixture(scope="module")
 async def town(urls: Urls) -> Town:
-    app = await connect(urls.app)
     made = []
-    for _ in range(2):
-        tenant_id = uuid4()
-        async with app.transaction():
-            await app.execute(Scope(tenant_id, ActorKind.WORKER).statements())
-            made.append((tenant_id, await fill(app, tenant_id)))
-    await app.close()
+    async with connecting(urls.app) as app:
+        for _ in range(2):
+            tenant_id = uuid4()
+            async with app.transaction():
+                await app.execute(Scope(tenant_id, ActorKind.WORKER).statements())
+                made.append((tenant_id, await fill(app, tenant_id)))
     return Town(*made[0], *made[1])
 
 
 @pytest.fixture
-async def app(urls: Urls) -> AsyncIterator["asyncpg.Connection[Any]"]:
+async def app(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
     """A fresh connection as portal_app: its settings have never been set."""
-    connection = await connect(urls.app)
-    yield connection
-    await connection.close()
+    async with connecting(urls.app) as connection:
+        yield connection
 
 
 def _scope(town: Town, kind: ActorKind) -> str:
@@ -87,7 +84,7 @@ OUTSIDERS = (
 )
 
 
-async def _attempt(connection: "asyncpg.Connection[Any]", verb: str, table: Table, town: Town) -> int:
+async def _attempt(connection: asyncpg.Connection, verb: str, table: Table, town: Town) -> int:
     """Try one verb on our tenant's rows; how many rows it saw or changed."""
     column = "id" if table.name == "tenants" else "tenant_id"
     if verb == "select":
@@ -108,7 +105,7 @@ async def _attempt(connection: "asyncpg.Connection[Any]", verb: str, table: Tabl
 @pytest.mark.parametrize("outsider", OUTSIDERS)
 @pytest.mark.parametrize("name", TABLES)
 async def test_an_outsider_meets_nothing(
-    name: str, outsider: str, town: Town, app: "asyncpg.Connection[Any]", inspector: "asyncpg.Connection[Any]"
+    name: str, outsider: str, town: Town, app: asyncpg.Connection, inspector: asyncpg.Connection
 ) -> None:
     table = TABLES[name]
     before = await snapshot(inspector, table, town.ours)
@@ -135,9 +132,7 @@ async def test_an_outsider_meets_nothing(
 
 @pytest.mark.parametrize("outsider", OUTSIDERS[:5])
 @pytest.mark.parametrize("name", TABLES)
-async def test_without_a_tenant_a_table_is_empty(
-    name: str, outsider: str, town: Town, app: "asyncpg.Connection[Any]"
-) -> None:
+async def test_without_a_tenant_a_table_is_empty(name: str, outsider: str, town: Town, app: asyncpg.Connection) -> None:
     async with app.transaction():
         for statement in _outsider(town, outsider):
             await app.execute(statement)
@@ -145,7 +140,7 @@ async def test_without_a_tenant_a_table_is_empty(
 
 
 @pytest.mark.parametrize("name", TABLES)
-async def test_the_tenant_itself_may_what_it_is_granted(name: str, town: Town, app: "asyncpg.Connection[Any]") -> None:
+async def test_the_tenant_itself_may_what_it_is_granted(name: str, town: Town, app: asyncpg.Connection) -> None:
     """The control of the tests above: the same statements in our own scope do reach the rows, or lack the grant."""
     table = TABLES[name]
     for verb in VERBS:
@@ -166,7 +161,7 @@ async def test_the_tenant_itself_may_what_it_is_granted(name: str, town: Town, a
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name != "tenants"])
 async def test_a_row_cannot_be_moved_into_another_tenant(
-    name: str, town: Town, app: "asyncpg.Connection[Any]", inspector: "asyncpg.Connection[Any]"
+    name: str, town: Town, app: asyncpg.Connection, inspector: asyncpg.Connection
 ) -> None:
     before = await snapshot(inspector, TABLES[name], town.ours)
     transaction = app.transaction()
@@ -178,7 +173,7 @@ async def test_a_row_cannot_be_moved_into_another_tenant(
     assert await snapshot(inspector, TABLES[name], town.ours) == before
 
 
-async def test_a_row_cannot_point_into_another_tenant(town: Town, app: "asyncpg.Connection[Any]") -> None:
+async def test_a_row_cannot_point_into_another_tenant(town: Town, app: asyncpg.Connection) -> None:
     """Foreign key checks are past row level security: only the composite key stops this."""
     member = new_row(TABLES["credit_pool_members"], town.theirs, town.theirs_rows) | {
         "pool_id": town.ours_rows["credit_pools"]["id"]
