@@ -116,7 +116,7 @@ def as_pool(row: Row[Any], actor: Actor, now: datetime) -> CreditPool:
         version=row.version,
         time_zone=row.time_zone,
         balance=_balance(row, now) if sees_balance else None,
-        subscription=as_subscription(row) if row.subscription_id else None,
+        subscription=as_subscription(row, sees_members=actor.sees_members(row.id)) if row.subscription_id else None,
         settings=_settings(row, now) if sees_settings else None,
         key=row.id,
         actor=actor,

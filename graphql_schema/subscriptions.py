@@ -49,19 +49,22 @@ class Subscription(Node):
     tier_key: strawberry.Private[str]
     pool_key: strawberry.Private[UUID]
     seat_count: strawberry.Private[int]
+    sees_members: strawberry.Private[bool]
 
     @strawberry.field
     async def tier(self, info: Info) -> Tier:
         catalogue = await info.context.services.catalogue.current()
         return as_tier(catalogue.tier(self.tier_key), catalogue)
 
-    @strawberry.field
-    async def seats(self, info: Info) -> SeatUsage:
+    @strawberry.field(description="Null: the viewer does not see who is in the pool.")
+    async def seats(self, info: Info) -> SeatUsage | None:
+        if not self.sees_members:
+            return None
         used, pending = await info.context.loaders.seats_by_pool.load(self.pool_key)
         return SeatUsage(purchased=self.seat_count, used=used, pending=pending)
 
 
-def as_subscription(row: Row[Any]) -> Subscription:
+def as_subscription(row: Row[Any], *, sees_members: bool) -> Subscription:
     """A row with the subscription's columns (prefixed `subscription_`) as the API shows it."""
     return Subscription(
         id=to_id("Subscription", row.subscription_id),
@@ -73,4 +76,5 @@ def as_subscription(row: Row[Any]) -> Subscription:
         tier_key=row.subscription_tier_id,
         pool_key=row.id,
         seat_count=row.subscription_seat_count,
+        sees_members=sees_members,
     )

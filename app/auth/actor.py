@@ -65,6 +65,10 @@ class Membership:
     def can(self, permission: Permission) -> bool:
         return self.active and permission in self.permissions
 
+    @property
+    def sees_members(self) -> bool:
+        return self.active and bool(self.permissions & SEES_MEMBERS)
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -89,6 +93,11 @@ class Actor:
         if found is None:
             return self._reads and permission in {Permission.VIEW_POOL_BALANCE, Permission.VIEW_OTHER_USAGE}
         return found.can(permission)
+
+    def sees_members(self, pool_id: UUID) -> bool:
+        """Whether the pool's other members are shown to this actor."""
+        found = self.membership(pool_id)
+        return self._reads if found is None else found.sees_members
 
     @property
     def _reads(self) -> bool:
@@ -154,7 +163,7 @@ async def _user(tx: Transaction, principal: UserPrincipal, known: UUID | None) -
     )
     await tx.narrow(
         member_pools=(one.pool_id for one in memberships),
-        visible_pools=(one.pool_id for one in memberships if one.active and one.permissions & SEES_MEMBERS),
+        visible_pools=(one.pool_id for one in memberships if one.sees_members),
     )
     return Actor(ActorKind.USER, tx.tenant_id, known, memberships)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from app.rules.errors import Invalid
 
 MAX_LIMIT = Decimal(1_000_000)
-ZERO = Decimal(0)
+ZERO = Decimal("0.000000")  # at the scale of every amount of credits
 
 
 @dataclass(frozen=True, slots=True)
