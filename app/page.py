@@ -28,6 +28,9 @@ class Page(StaticFiles):
         self._directory = directory
         self._settings = settings
 
+    async def check_config(self) -> None:
+        """A directory that is not there is answered for, each time: the page may be built while the portal runs."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["method"] not in {"GET", "HEAD"}:
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
