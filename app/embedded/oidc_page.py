@@ -37,6 +37,7 @@ button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .person span span { color: var(--soft); overflow-wrap: anywhere; }
 .role { flex: none; padding: .125rem .625rem; border: 1px solid var(--line);
   border-radius: 1rem; font-size: .8125rem; color: var(--soft); }
+@media (max-width: 26rem) { .person { flex-direction: column; align-items: start; gap: .375rem; } }
 .cancel { margin-top: 2rem; padding: .5rem 1rem; background: none; }
 """
 

@@ -6,7 +6,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from app.auth.issuer import Issuer
 from app.auth.tokens import TokenVerifier
-from tests.auth.serving import AUDIENCE, ScriptedIssuer, serving
+from tests.auth.serving import AUDIENCE, ScriptedIssuer, new_browser, serving
 
 
 class Clock:
@@ -41,7 +41,7 @@ def ed_key() -> OKPKey:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with new_browser() as client:
         yield client
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID
 
+import httpx
 import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -22,6 +23,11 @@ TENANT = UUID("6f9c2a52-94e7-4df4-9bb9-0f4a5a4f3a01")
 AUDIENCE = "billing-portal"
 
 Key = RSAKey | ECKey | OKPKey | OctKey
+
+
+def new_browser(**options: Any) -> httpx.AsyncClient:
+    """A client with a cookie jar of its own. Without TLS: reading the machine's certificates takes longer than a test."""
+    return httpx.AsyncClient(trust_env=False, verify=False, **options)
 
 
 class _Server(uvicorn.Server):

@@ -11,7 +11,7 @@ import pytest
 
 from app.auth.sessions import safe_return_path
 from tests.auth.portal import NIA, ROSA, STRANGER, Portal, choose, running_portal, start
-from tests.auth.serving import TENANT
+from tests.auth.serving import TENANT, new_browser
 
 HTML = {"Accept": "text/html"}
 
@@ -24,7 +24,7 @@ async def portal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Port
 
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with new_browser() as browser:
         yield browser
 
 
@@ -74,7 +74,7 @@ async def test_pkce_and_the_cookies_flags(portal: Portal, browser: httpx.AsyncCl
 
 async def test_production_cookies_are_secure_and_bound_to_the_host(tmp_path: Path) -> None:
     production = {"env": "production", "public_url": "https://billing.example.com"}
-    async with running_portal(tmp_path, **production) as portal, httpx.AsyncClient(trust_env=False) as browser:
+    async with running_portal(tmp_path, **production) as portal, new_browser() as browser:
         portal.issuer.redirect_uris = ["https://billing.example.com/auth/callback"]
         answer = await browser.get(f"{portal.url}/auth/login")
         cookie = answer.headers["set-cookie"]
@@ -135,7 +135,7 @@ async def test_sign_ins_that_are_never_finished_do_not_pile_up(portal: Portal, b
 async def test_a_callback_that_this_browser_did_not_start(portal: Portal, browser: httpx.AsyncClient) -> None:
     parameters = await start(browser, portal.url)
     back = await choose(browser, portal.issuer.url, parameters, person=f"{NIA.tenant_id}/{NIA.subject}")
-    async with httpx.AsyncClient(trust_env=False) as victim:  # an attacker's callback, opened by somebody else
+    async with new_browser() as victim:  # an attacker's callback, opened by somebody else
         answer = await victim.get(back, headers=HTML)
         assert answer.status_code == 400
         assert "has lapsed" in answer.text
@@ -154,7 +154,7 @@ async def test_a_forged_sign_in_cookie(portal: Portal, browser: httpx.AsyncClien
     header, payload, signature = browser.cookies[name].split(".")
     back = await choose(browser, portal.issuer.url, parameters, person=f"{ROSA.tenant_id}/{ROSA.subject}")
     for forged in (f"{header}.{payload}.AAAA", "eyJhbGciOiJub25lIn0." + payload + ".", "nonsense", ""):
-        async with httpx.AsyncClient(trust_env=False, cookies={name: forged}) as forger:
+        async with new_browser(cookies={name: forged}) as forger:
             assert (await forger.get(back)).status_code == 400, forged
     assert (await browser.get(back)).status_code == 303
     assert signature
@@ -283,7 +283,7 @@ async def test_an_issuer_that_is_away(tmp_path: Path, browser: httpx.AsyncClient
 
 async def test_people_sign_in_at_the_same_time(portal: Portal) -> None:
     async def one(person: object) -> str:
-        async with httpx.AsyncClient(trust_env=False) as browser:
+        async with new_browser() as browser:
             await portal.sign_in(browser, person)  # type: ignore[arg-type]
             return str((await browser.get(f"{portal.url}/auth/session")).json()["user"]["email"])
 
