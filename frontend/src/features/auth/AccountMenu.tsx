@@ -22,7 +22,8 @@ export function AccountMenu({ name, email, tenant }: AccountMenuProps) {
   const [failed, setFailed] = useState(false);
   return (
     <Menu>
-      <MenuTrigger className="rounded-full" aria-label={`Account of ${name}`}>
+      <MenuTrigger className="rounded-full">
+        <span className="sr-only">Account of {name}</span>
         <Avatar name={name} />
       </MenuTrigger>
       <MenuContent aria-label="Account">

@@ -8,7 +8,7 @@ import { compareDecimals } from "@/format/decimal";
 import { useDates } from "@/format/time";
 import type { LedgerEntryFragment } from "@/gql/graphql";
 import { entriesPerPage, MoreEntriesDocument, type Pool } from "./overviewQueries";
-import { buckets, transactionKinds } from "./words";
+import { bucketIsPlain, buckets, transactionKinds } from "./words";
 
 /** The latest entries of the ledger, newest first; each with the balance it left behind. */
 export function LedgerCard({ pool }: { pool: Pool }) {
@@ -48,42 +48,54 @@ export function LedgerCard({ pool }: { pool: Pool }) {
   );
 }
 
+/** A table row; on a phone two lines: what, who and when on the left, amount and balance on the right. */
 function EntryRow({ entry, withBalance }: { entry: LedgerEntryFragment; withBalance: boolean }) {
   const { shortDay, time, moment } = useDates();
   const { kind, bucket, user, amount, balanceAfter, createdAt } = entry;
   const incoming = compareDecimals(amount, "0") > 0;
+  const when = (
+    <time dateTime={createdAt} title={moment(createdAt)}>
+      {shortDay(createdAt)}, {time(createdAt)}
+    </time>
+  );
   const stacked = "max-sm:block max-sm:p-0";
   return (
-    <tr className="border-t border-line align-top max-sm:grid max-sm:grid-cols-[minmax(0,1fr)_auto] max-sm:gap-x-4 max-sm:px-5 max-sm:py-3">
-      <td className={classNames("py-3 pr-4 pl-6", stacked)}>
+    <tr className="border-t border-line align-top max-sm:grid max-sm:grid-cols-[minmax(0,1fr)_auto] max-sm:gap-x-3 max-sm:px-5 max-sm:py-3">
+      <td className={classNames("py-3 pr-4 pl-6 max-sm:row-span-2", stacked)}>
         <p className="font-medium">
           {transactionKinds[kind]}
-          <span className="font-normal text-ink-faint"> · {buckets[bucket].label}</span>
+          {!bucketIsPlain.has(kind) && <BucketName bucket={bucket} />}
         </p>
-        <p className="text-xs text-ink-faint">{details(entry)}</p>
-        {user && <p className="text-xs text-ink-faint md:hidden">{user.displayName}</p>}
+        <p className="text-xs break-words text-ink-faint">{details(entry)}</p>
+        <p className="text-xs text-ink-faint md:hidden">
+          {user?.displayName}
+          <span className="sm:hidden">
+            {user && " · "}
+            {when}
+          </span>
+        </p>
       </td>
       <td className="px-4 py-3 text-ink-soft max-md:hidden">{user?.displayName}</td>
-      <td className={classNames("px-4 py-3 whitespace-nowrap text-ink-soft max-sm:order-4 max-sm:text-right max-sm:text-xs max-sm:text-ink-faint", stacked)}>
-        <time dateTime={createdAt} title={moment(createdAt)}>
-          {shortDay(createdAt)}
-          <span className="text-ink-faint">, {time(createdAt)}</span>
-        </time>
-      </td>
+      <td className="px-4 py-3 whitespace-nowrap text-ink-soft max-sm:hidden">{when}</td>
       <td className={classNames("px-4 py-3 text-right whitespace-nowrap", stacked)}>
         <Credits value={amount} signed exact className={classNames("font-medium", incoming && "text-accent")} />
       </td>
       {withBalance && (
-        <td className={classNames("py-3 pr-6 pl-4 text-right whitespace-nowrap text-ink-soft max-sm:order-3 max-sm:text-left max-sm:text-xs", stacked)}>
-          {balanceAfter != null && (
-            <>
-              <span className="sm:hidden">Balance </span>
-              <Credits value={balanceAfter} exact />
-            </>
-          )}
+        <td className={classNames("py-3 pr-6 pl-4 text-right whitespace-nowrap text-ink-soft max-sm:text-xs max-sm:text-ink-faint", stacked)}>
+          {balanceAfter != null && <Credits value={balanceAfter} exact />}
         </td>
       )}
     </tr>
+  );
+}
+
+function BucketName({ bucket }: { bucket: LedgerEntryFragment["bucket"] }) {
+  const { label, bar } = buckets[bucket];
+  return (
+    <span className="ml-2 text-xs font-normal text-ink-faint">
+      <span aria-hidden className={classNames("mr-1.5 inline-block size-2 rounded-[2px]", bar)} />
+      {label}
+    </span>
   );
 }
 

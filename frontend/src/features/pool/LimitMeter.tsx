@@ -1,6 +1,6 @@
 import { Meter } from "@/design/Meter";
 import { Credits } from "@/format/Credits";
-import { plainDecimal, shareOf } from "@/format/decimal";
+import { isZero, plainDecimal, shareOf } from "@/format/decimal";
 
 interface LimitMeterProps {
   label: string;
@@ -15,17 +15,17 @@ interface LimitMeterProps {
 export function LimitMeter({ label, used, limit, compact = false }: LimitMeterProps) {
   const text = limit === null ? `${plainDecimal(used)} credits, no limit` : `${plainDecimal(used)} of ${plainDecimal(limit)} credits`;
   return (
-    <div className="min-w-0">
-      <p className="flex items-baseline justify-between gap-3 text-sm">
-        <span className={compact ? "sr-only" : "text-ink-soft"}>{label}</span>
-        <span className="whitespace-nowrap">
-          <Credits value={used} />
-          <span className="text-ink-faint">{limit === null ? <span className="sr-only">, no limit</span> : ` of ${plainDecimal(limit)}`}</span>
-        </span>
+    <div className="min-w-0 text-sm">
+      <p className={compact ? "sr-only" : "mb-0.5 text-xs text-ink-faint"}>{label}</p>
+      <p className="whitespace-nowrap">
+        <Credits value={used} />
+        {limit === null ? <span className="sr-only">, no limit</span> : <span className="text-ink-faint"> of {plainDecimal(limit)}</span>}
       </p>
-      <div className="mt-1.5">
-        {limit === null ? <div className="h-1.5" /> : <Meter label={label} text={text} share={limit === "0" ? 1 : shareOf(used, limit)} />}
-      </div>
+      {limit !== null && (
+        <div className="mt-1.5">
+          <Meter label={label} text={text} share={isZero(limit) ? 1 : shareOf(used, limit)} />
+        </div>
+      )}
     </div>
   );
 }

@@ -25,8 +25,8 @@ export function MembersCard({ pool }: { pool: Pool }) {
           <tr>
             <th scope="col" className="py-2 pr-4 pl-6 font-medium">Name</th>
             <th scope="col" className="px-4 py-2 font-medium">Role</th>
-            <th scope="col" className="w-44 px-4 py-2 text-right font-medium">Today</th>
-            <th scope="col" className="w-44 py-2 pr-6 pl-4 text-right font-medium">This month</th>
+            <th scope="col" className="w-40 px-4 py-2 font-medium">Today</th>
+            <th scope="col" className="w-44 py-2 pr-6 pl-4 font-medium">This month</th>
           </tr>
         </thead>
         <tbody className="max-sm:block">
@@ -49,7 +49,7 @@ function MemberRow({ member }: { member: MemberRowFragment }) {
       <th scope="row" className={`py-3 pr-4 pl-6 font-normal max-sm:col-span-2 ${cell}`}>
         <span className="flex min-w-0 items-center gap-3">
           <Avatar name={user.displayName} />
-          <span className="min-w-0 flex-1">
+          <span className="min-w-0 max-sm:flex-1">
             <span className="block truncate font-medium">
               {user.displayName}
               {user.id === viewer.user.id && <span className="font-normal text-ink-faint"> (you)</span>}
@@ -78,7 +78,7 @@ function Used(props: { label: string; used: string; limit: string | null }) {
       <div className="sm:hidden">
         <LimitMeter {...props} />
       </div>
-      <div className="text-right max-sm:hidden">
+      <div className="max-sm:hidden">
         <LimitMeter {...props} compact />
       </div>
     </>
@@ -87,7 +87,7 @@ function Used(props: { label: string; used: string; limit: string | null }) {
 
 function NotShown() {
   return (
-    <span className="block text-right text-ink-faint max-sm:text-left">
+    <span className="block text-ink-faint">
       <span aria-hidden>–</span>
       <span className="sr-only">Not shown to you</span>
     </span>

@@ -58,9 +58,8 @@ function Overview({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetr
       </div>
       <Notices pool={pool} stale={stale} onRetry={onRetry} />
       <div className="mt-6 grid items-stretch gap-6 lg:grid-cols-[minmax(0,1fr)_20rem]">
-        {pool.balance ? (
-          <BalanceCard balance={pool.balance} />
-        ) : (
+        {pool.balance && <BalanceCard balance={pool.balance} />}
+        {!pool.balance && pool.viewerMembership && (
           <OwnUsageCard member={pool.viewerMembership} owner={pool.owner.displayName} />
         )}
         <PlanCard subscription={pool.subscription ?? null} />
@@ -76,7 +75,7 @@ function Overview({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetr
 function Notices({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetry: () => void }) {
   const shortfall = pool.balance?.shortfall ?? "0";
   const status = pool.subscription?.status;
-  const suspended = pool.viewerMembership.status === "SUSPENDED";
+  const suspended = pool.viewerMembership?.status === "SUSPENDED";
   return (
     <div className="mt-5 grid gap-3 empty:hidden">
       {stale && (

@@ -30,12 +30,11 @@ function PlanFacts({ subscription }: { subscription: Subscription }) {
   const { day } = useDates();
   const { recurringTotal, cycle, seats, tier, cancelAtPeriodEnd, currentPeriodEnd } = subscription;
   const price = moneyText(recurringTotal);
-  const people = seats.pending > 0 ? `${seats.used} used, ${seats.pending} invited` : `${seats.used} used`;
+  const invited = seats.pending > 0 ? `, ${seats.pending} invited` : "";
   return (
     <dl className="mt-4 divide-y divide-line border-t border-line text-sm">
       <Fact term="Price">{`${price} a ${cycle === "ANNUAL" ? "year" : "month"}`}</Fact>
-      {tier.pricing.perUser && <Fact term="Seats">{`${people} of ${seats.purchased}`}</Fact>}
-      {!tier.pricing.perUser && <Fact term="People">{people}</Fact>}
+      <Fact term={tier.pricing.perUser ? "Seats" : "Members"}>{`${seats.used} of ${seats.purchased}${invited}`}</Fact>
       <Fact term={cancelAtPeriodEnd ? "Ends" : "Renews"}>{day(currentPeriodEnd)}</Fact>
     </dl>
   );

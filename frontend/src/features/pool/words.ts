@@ -61,3 +61,11 @@ export const transactionKinds: Record<TransactionKind, string> = {
   TRANSFER_OUT: "Transfer out",
   EXPIRATION: "Expired",
 };
+
+/** Kinds whose bucket goes without saying. */
+export const bucketIsPlain: ReadonlySet<TransactionKind> = new Set<TransactionKind>([
+  "PURCHASE",
+  "SUBSCRIPTION_GRANT",
+  "BONUS_GRANT",
+  "EXPIRATION",
+]);

@@ -23,7 +23,7 @@ export function PriceBands({ bands, active, disabled, onChoose }: PriceBandsProp
       <thead className="text-xs text-ink-faint">
         <tr>
           <th scope="col" className="py-1.5 pl-3 text-left font-medium">From</th>
-          <th scope="col" className="px-2 py-1.5 text-right font-medium">Price each</th>
+          <th scope="col" className="px-2 py-1.5 text-right font-medium">Each</th>
           <th scope="col" className="px-2 py-1.5 text-right font-medium">Discount</th>
           <th scope="col" className="py-1.5 pr-3 pl-2 text-right font-medium">Bonus</th>
         </tr>

@@ -18,7 +18,7 @@ export function QuoteSummary({ quote, fresh }: { quote: Quote | null; fresh: boo
     );
   }
   return (
-    <dl className={classNames("text-sm transition-opacity duration-150", !fresh && "opacity-55")}>
+    <dl className={classNames("text-sm transition-opacity duration-150", !fresh && "opacity-75")}>
       <Line term={`${plainDecimal(quote.credits)} credits at ${moneyText(quote.unitPrice)}`}>{moneyText(quote.base)}</Line>
       <Line term={isZero(quote.discount.amount) ? "Volume discount" : `Volume discount, ${percent(quote.band.discountRate)}`}>
         {isZero(quote.discount.amount) ? "None" : `\u2212${moneyText(quote.discount)}`}
@@ -26,17 +26,27 @@ export function QuoteSummary({ quote, fresh }: { quote: Quote | null; fresh: boo
       <Line term={isZero(quote.bonusCredits) ? "Bonus credits" : `Bonus credits, ${percent(quote.band.bonusRate)}`}>
         {isZero(quote.bonusCredits) ? "None" : `+${plainDecimal(quote.bonusCredits)}`}
       </Line>
-      <div className="mt-3 grid gap-1 border-t border-line pt-4">
-        <Line strong term="You get">{plainDecimal(quote.totalCredits)} credits</Line>
-        <Line strong term="You pay">{moneyText(quote.total)}</Line>
-      </div>
+      <Line strong className="mt-3 border-t border-line pt-4" term="You get">
+        {plainDecimal(quote.totalCredits)} credits
+      </Line>
+      <Line strong className="mt-1" term="You pay">
+        {moneyText(quote.total)}
+      </Line>
     </dl>
   );
 }
 
-function Line({ term, strong = false, children }: { term: string; strong?: boolean; children: ReactNode }) {
+interface LineProps {
+  term: string;
+  strong?: boolean;
+  className?: string;
+  children: ReactNode;
+}
+
+function Line({ term, strong = false, className, children }: LineProps) {
+  const look = strong ? "text-lg font-semibold tracking-tight" : "py-1.5";
   return (
-    <div className={classNames("flex items-baseline justify-between gap-4", strong ? "text-lg font-semibold tracking-tight" : "py-1.5")}>
+    <div className={classNames("flex items-baseline justify-between gap-4", look, className)}>
       <dt className={strong ? undefined : "text-ink-soft"}>{term}</dt>
       <dd className="text-right whitespace-nowrap">{children}</dd>
     </div>

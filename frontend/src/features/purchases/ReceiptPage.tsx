@@ -75,7 +75,7 @@ function Receipt({ purchase, pool, balance }: ReceiptProps) {
           <StatusIcon status={purchase.status} />
           <div role="status">
             <h1 className="mt-4 text-xl font-semibold tracking-tight">{title}</h1>
-            <p className="mt-1.5 text-sm text-ink-soft">{text}</p>
+            <p className="mt-1.5 text-sm text-balance text-ink-soft">{text}</p>
           </div>
           <NextStep purchase={purchase} />
         </div>

@@ -12,7 +12,7 @@ export function TestCards({ disabled, onChoose }: { disabled: boolean; onChoose:
   return (
     <div className="mt-5 rounded-xl border border-dashed border-line-strong/60 p-4">
       <p className="text-xs font-medium text-ink-soft">Test cards of this development installation</p>
-      <ul className="mt-2 grid gap-x-4 sm:grid-cols-2">
+      <ul className="-mx-2 mt-2 grid gap-x-4 sm:grid-cols-2">
         {cards.map(({ number, what }) => (
           <li key={number}>
             <button

@@ -57,14 +57,17 @@ export function usePurchase({ poolId, requote, onPurchase }: PurchaseHandlers) {
     const { quote, paymentMethodId, idempotencyKey } = attempt;
     const result = await client.mutation(PurchaseDocument, { quoteId: quote.id, paymentMethodId, idempotencyKey });
     const payload = result.data?.creditsPurchase;
-    if (payload === undefined) return setState({ kind: "unanswered", attempt });
+    if (payload === undefined) {
+      setState({ kind: "unanswered", attempt });
+      return;
+    }
     forgetAttempt();
+    const { purchase } = payload;
     const [error] = payload.userErrors;
-    const purchase = payload.purchase;
-    if (purchase && purchase.status !== "FAILED") return onPurchase(purchase);
-    if (error?.code === "QUOTE_EXPIRED" && !renewed) return renew(attempt);
-    if (error) return refuse(error.message, advice[error.code] ?? "Nothing was charged.");
-    refuse(purchase?.failureReason ?? "The payment was refused.", newCard);
+    if (purchase && purchase.status !== "FAILED") onPurchase(purchase);
+    else if (error?.code === "QUOTE_EXPIRED" && !renewed) await renew(attempt);
+    else if (error) refuse(error.message, advice[error.code] ?? "Nothing was charged.");
+    else refuse(purchase?.failureReason ?? "The payment was refused.", newCard);
   };
 
   const exclusively = async (work: () => Promise<void>) => {
