@@ -27,10 +27,10 @@ endif
 WITH_NODE := node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) ? 0 : 1)' 2>/dev/null \
 	&& command -v npm >/dev/null || export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help up reset install page page-or-reason test e2e check check-python check-page lock bench clean
+.PHONY: help up reset install page page-or-reason test test-stripe-live e2e check check-python check-page lock bench clean
 
 help:  ## List these targets
-	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 up: $(BIN)/.installed page-or-reason  ## Install, build and run everything with demo data; Ctrl-C stops it
 	@exec $(BIN)/portal up --end-with-parent
@@ -42,6 +42,9 @@ install: $(BIN)/.installed  ## Install the locked Python packages into .venv
 
 test: $(BIN)/.installed page-or-reason  ## Run the tests; PG=16 for PostgreSQL 16 instead of 18
 	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest $(ARGS)
+
+test-stripe-live: $(BIN)/.installed  ## Run the payment tests against Stripe's test mode; needs STRIPE_API_KEY=sk_test_...
+	@$(BIN)/pytest -m stripe_live tests/payments $(ARGS)
 
 e2e: $(BIN)/.installed page  ## Run only the tests in a real browser
 	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest tests/e2e $(ARGS)

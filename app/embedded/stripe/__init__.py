@@ -1,4 +1,4 @@
-"""A small Stripe for development and tests: stateful, on loopback, in Stripe's shapes (docs/adr/0003)."""
+"""A small Stripe for development and tests: stateful, on loopback, in Stripe's shapes (docs/adr/0004)."""
 
 import contextlib
 from collections.abc import AsyncIterator
