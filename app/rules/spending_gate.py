@@ -1,0 +1,309 @@
+"""The one gate: may this request spend? (Rulings 12 and 24.) Decided inside the transaction that takes the hold; equality is allowed.
+
+`limits` says every limit with its use, its reset and who can lift it; `check` refuses with the first that blocks, in ruling 12's order.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from app.rules.errors import ErrorCode, Refusal
+from app.rules.spending_limits import ZERO, Limits, Usage, local_date, roll_over
+
+GRACE = timedelta(days=7)  # of a past_due subscription (ruling 24)
+IN_GOOD_STANDING = frozenset({"active", "trialing"})
+
+
+class Lifter(StrEnum):
+    """Who can lift a limit: whoever may change the pool's settings, whoever may buy, or a change of plan."""
+
+    SETTINGS = "settings"
+    CREDITS = "credits"
+    PLAN = "plan"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingMember:
+    """The membership that spends; `held` is the sum of its own holds (credits)."""
+
+    active: bool
+    limits: Limits
+    usage: Usage
+    held: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingPool:
+    """The pool as its row and settings say. Credits; `allowed_models` None: all that are not blocked."""
+
+    available: Decimal
+    included_remaining: Decimal
+    shortfall: Decimal
+    time_zone: str
+    subscription_status: str | None
+    past_due_since: datetime | None
+    approval_required_above: Decimal | None
+    blocked_models: AbstractSet[str]
+    allowed_models: AbstractSet[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TierCaps:
+    """The caps of the pool's tier; None is unlimited."""
+
+    models_per_month: int | None
+    requests_per_day: int | None
+    tokens_per_request: int | None
+    concurrent_requests: int | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the pool has under way and has had: models of this month, requests of today, holds, and the last 60 seconds."""
+
+    models_this_month: AbstractSet[str] = frozenset()
+    requests_today: int = 0
+    concurrent: int = 0
+    requests_last_minute: int = 0
+    tokens_last_minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What wants to be spent: credits, on which model, for how many tokens; `approved` up to so many credits by an approval."""
+
+    cost: Decimal
+    model_id: str
+    tokens: int = 0
+    approved: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendLimit:
+    """One limit and how it stands. `limit` None: none is set. Credits or counts, by the code."""
+
+    code: ErrorCode
+    limit: Decimal | None
+    used: Decimal | None
+    remaining: Decimal | None
+    resets_at: datetime | None
+    blocks: bool
+    lifter: Lifter
+    message: str
+
+
+class SpendingRefused(Refusal):
+    """The gate's no. `limit` is the limit that blocks, in full."""
+
+    def __init__(self, limit: SpendLimit) -> None:
+        super().__init__(limit.message)
+        self.code = limit.code
+        self.message_key = f"error.spending.{limit.code.value.lower()}"
+        self.limit = limit
+
+
+def spendable(pool: SpendingPool, now: datetime) -> Decimal:
+    """What new holds may be taken on: all that is available; without the included credits once the grace of a late payer is over."""
+    if standing(pool, now):
+        return pool.available
+    return max(pool.available - pool.included_remaining, ZERO)
+
+
+def standing(pool: SpendingPool, now: datetime) -> bool:
+    """Whether included credits may be spent: paid, on trial, or late by no more than 7 days (ruling 24)."""
+    if pool.subscription_status in IN_GOOD_STANDING:
+        return True
+    since = pool.past_due_since
+    return pool.subscription_status == "past_due" and since is not None and now <= since + GRACE
+
+
+def check(
+    request: Request, member: SpendingMember, pool: SpendingPool, caps: TierCaps, traffic: Traffic, *, now: datetime
+) -> None:
+    """Let the request pass or raise SpendingRefused with the first limit that blocks it."""
+    blocking = next((one for one in limits(request, member, pool, caps, traffic, now=now) if one.blocks), None)
+    if blocking is not None:
+        raise SpendingRefused(blocking)
+
+
+def limits(
+    request: Request, member: SpendingMember, pool: SpendingPool, caps: TierCaps, traffic: Traffic, *, now: datetime
+) -> Iterator[SpendLimit]:
+    """Every limit that applies to this request now, in the order in which the gate asks them (ruling 12)."""
+    yield from _status(member, pool)
+    yield from _models(request, pool)
+    yield from _member_limits(request, member, pool, now)
+    yield _approval(request, pool)
+    yield from _tier_caps(request, pool, caps, traffic, now)
+    yield _balance(request, pool, now)
+
+
+def _status(member: SpendingMember, pool: SpendingPool) -> Iterator[SpendLimit]:
+    yield _flag(
+        ErrorCode.MEMBER_SUSPENDED,
+        not member.active,
+        Lifter.SETTINGS,
+        "The membership is suspended. The pool's owner or an admin can reactivate it.",
+    )
+    yield _flag(
+        ErrorCode.SHORTFALL,
+        pool.shortfall > 0,
+        Lifter.CREDITS,
+        f"The pool has used {pool.shortfall:f} credits more than it had. The next credits pay that first.",
+        used=pool.shortfall,
+    )
+
+
+def _models(request: Request, pool: SpendingPool) -> Iterator[SpendLimit]:
+    yield _flag(
+        ErrorCode.MODEL_BLOCKED,
+        request.model_id in pool.blocked_models,
+        Lifter.SETTINGS,
+        f"The model {request.model_id} is blocked in this pool.",
+    )
+    yield _flag(
+        ErrorCode.MODEL_NOT_ALLOWED,
+        pool.allowed_models is not None and request.model_id not in pool.allowed_models,
+        Lifter.SETTINGS,
+        f"This pool allows listed models only; {request.model_id} is not among them.",
+    )
+
+
+def _member_limits(request: Request, member: SpendingMember, pool: SpendingPool, now: datetime) -> Iterator[SpendLimit]:
+    today = local_date(now, pool.time_zone)
+    used = roll_over(member.usage, today)
+    yield _amount(
+        ErrorCode.REQUEST_COST_LIMIT, "a request", limit=member.limits.per_request, used=ZERO, cost=request.cost
+    )
+    yield _amount(
+        ErrorCode.DAILY_LIMIT,
+        "today",
+        limit=member.limits.daily,
+        used=used.today + member.held,
+        cost=request.cost,
+        resets_at=_midnight(today + timedelta(days=1), pool.time_zone),
+    )
+    next_month = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    yield _amount(
+        ErrorCode.MONTHLY_LIMIT,
+        "this month",
+        limit=member.limits.monthly,
+        used=used.this_month + member.held,
+        cost=request.cost,
+        resets_at=_midnight(next_month, pool.time_zone),
+    )
+
+
+def _approval(request: Request, pool: SpendingPool) -> SpendLimit:
+    threshold = pool.approval_required_above
+    approved = request.approved is not None and request.cost <= request.approved
+    blocks = threshold is not None and request.cost > threshold and not approved
+    message = (
+        f"Requests above {threshold} credits need an approval; this one costs {request.cost:f}. Ask the owner or an admin."
+        if threshold is not None
+        else "No approval is needed."
+    )
+    return SpendLimit(ErrorCode.APPROVAL_REQUIRED, threshold, None, threshold, None, blocks, Lifter.SETTINGS, message)
+
+
+def _tier_caps(
+    request: Request, pool: SpendingPool, caps: TierCaps, traffic: Traffic, now: datetime
+) -> Iterator[SpendLimit]:
+    today = local_date(now, pool.time_zone)
+    tomorrow = _midnight(today + timedelta(days=1), pool.time_zone)
+    next_month = _midnight((today.replace(day=1) + timedelta(days=32)).replace(day=1), pool.time_zone)
+    soon = now + timedelta(seconds=60)
+    fresh_model = 0 if request.model_id in traffic.models_this_month else 1
+    models = len(traffic.models_this_month)
+    for code, what, cap, used, more, resets_at in (
+        (ErrorCode.MODELS_PER_MONTH, "models a month", caps.models_per_month, models, fresh_model, next_month),
+        (ErrorCode.REQUESTS_PER_DAY, "requests a day", caps.requests_per_day, traffic.requests_today, 1, tomorrow),
+        (ErrorCode.TOKENS_PER_REQUEST, "tokens a request", caps.tokens_per_request, 0, request.tokens, None),
+        (ErrorCode.CONCURRENT_REQUESTS, "requests at once", caps.concurrent_requests, traffic.concurrent, 1, None),
+        (
+            ErrorCode.REQUESTS_PER_MINUTE,
+            "requests a minute",
+            caps.requests_per_minute,
+            traffic.requests_last_minute,
+            1,
+            soon,
+        ),
+        (
+            ErrorCode.TOKENS_PER_MINUTE,
+            "tokens a minute",
+            caps.tokens_per_minute,
+            traffic.tokens_last_minute,
+            request.tokens,
+            soon,
+        ),
+    ):
+        yield _count(code, what, cap=cap, used=used, more=more, resets_at=resets_at)
+
+
+def _balance(request: Request, pool: SpendingPool, now: datetime) -> SpendLimit:
+    left = spendable(pool, now)
+    late = not standing(pool, now)
+    code = (
+        ErrorCode.SUBSCRIPTION_NOT_PAID if late and request.cost <= pool.available else ErrorCode.INSUFFICIENT_CREDITS
+    )
+    why = " The included credits are on hold until the subscription is paid." if late else ""
+    message = f"The request costs {request.cost:f} credits; {left:f} can be spent.{why} Buying credits lifts this."
+    lifter = Lifter.PLAN if code is ErrorCode.SUBSCRIPTION_NOT_PAID else Lifter.CREDITS
+    return SpendLimit(code, left, None, left, None, request.cost > left, lifter, message)
+
+
+def _flag(code: ErrorCode, blocks: bool, lifter: Lifter, message: str, used: Decimal | None = None) -> SpendLimit:
+    return SpendLimit(code, None, used, None, None, blocks, lifter, message)
+
+
+def _amount(
+    code: ErrorCode,
+    period: str,
+    *,
+    limit: Decimal | None,
+    used: Decimal,
+    cost: Decimal,
+    resets_at: datetime | None = None,
+) -> SpendLimit:
+    """A member's limit in credits; holds count as used."""
+    left = None if limit is None else max(limit - used, ZERO)
+    blocks = left is not None and cost > left
+    message = (
+        f"The member's limit is {limit} credits for {period}; {used} are used or held, and this costs {cost}."
+        if limit is not None
+        else f"The member has no limit for {period}."
+    )
+    return SpendLimit(
+        code, limit, used, left, resets_at if limit is not None else None, blocks, Lifter.SETTINGS, message
+    )
+
+
+def _count(code: ErrorCode, what: str, cap: int | None, used: int, more: int, resets_at: datetime | None) -> SpendLimit:
+    """A cap of the tier."""
+    left = None if cap is None else max(cap - used, 0)
+    blocks = cap is not None and used + more > cap
+    message = (
+        f"The plan allows {cap} {what}; {used} are used." if cap is not None else f"The plan does not limit {what}."
+    )
+    return SpendLimit(
+        code,
+        None if cap is None else Decimal(cap),
+        Decimal(used),
+        None if left is None else Decimal(left),
+        resets_at if cap is not None else None,
+        blocks,
+        Lifter.PLAN,
+        message,
+    )
+
+
+def _midnight(day: date, time_zone: str) -> datetime:
+    """The first moment of a local day, in UTC, also where a clock change begins it."""
+    return datetime.combine(day, time(), ZoneInfo(time_zone)).astimezone(UTC)
