@@ -1,11 +1,14 @@
-"""The fast path of execution: an object's plain leaf fields are read in one loop, everything else is left to graphql-core.
+"""The fast path of execution: plain fields are read in one loop, everything else is left to graphql-core.
 
-graphql-core spends some 5 microseconds on each field (path, info, arguments, three checks for awaitables): most of a page's time for
-values that are an attribute and a serializer. What this loop does has no side effect, so that at the first surprise (an error, a null that
-may not be, an awaitable, a value of an unexpected type) graphql-core does the whole object over, and says what there is to say.
+graphql-core spends some 5 microseconds on each field (path, info, arguments, three checks for awaitables): most of a
+page's time, for values that are an attribute and a serializer. A field is plain when it has no resolver and no field
+extension and is of a scalar, an enum, an object whose selected fields are all plain, or a list of these. Reading plain
+fields has no side effect; so at the first surprise (an error, a null that may not be, an awaitable, a value of an
+unexpected type) graphql-core does the whole object over, and says what there is to say.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from operator import attrgetter
 from types import CoroutineType, GeneratorType
 from typing import Any, NamedTuple
@@ -14,35 +17,41 @@ from weakref import WeakKeyDictionary
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     TypeNameMetaFieldDef,
     Undefined,
+    get_nullable_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
+    is_object_type,
 )
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
-GroupedFieldSet = dict[str, list[Any]]  # response name -> the field's nodes (graphql.execution.collect_fields)
-Complete = Callable[[Any], Any]
+FieldDetails = list[Any]  # the field's nodes (graphql.execution.collect_fields)
+GroupedFieldSet = dict[str, FieldDetails]  # by response name
+Read = Callable[[Any], Any]
+Complete = Callable[
+    [Any], Any
+]  # a value that is not None -> what the answer holds; raises where graphql-core must look
 
 
-class Leaf(NamedTuple):
-    """How one trivial field is resolved."""
+class Plain(NamedTuple):
+    """How one plain field is resolved."""
 
-    read: Callable[[Any], Any]  # from the source object
-    complete: Complete  # the serializer; raises where graphql-core must look
+    response_name: str
+    read: Read  # from the source object
+    complete: Complete
     nullable: bool
 
 
 class Plan(NamedTuple):
-    """How one selection set of one type is resolved: the leaves here, the rest by graphql-core."""
+    """How one selection set of one type is resolved: the plain fields here, the rest by graphql-core."""
 
     fields: GroupedFieldSet  # kept, because plans are found by its identity
-    leaves: tuple[tuple[str, Leaf], ...]
+    plain: tuple[Plain, ...]
     rest: GroupedFieldSet
 
 
@@ -56,7 +65,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans: dict[int, Plan] = {}
-        self._leaves = _leaves_of(self.schema)
+        self._attributes = _attributes_by_schema.setdefault(self.schema, {})
         middleware = self.middleware_manager  # it would see every field
         self._direct = middleware is None or not middleware.middlewares
 
@@ -69,43 +78,64 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """Execute one object's fields; graphql-core calls it for every object but a mutation's root."""
-        plan = self._plans.get(id(grouped_field_set)) or self._planned(parent_type, grouped_field_set)
-        if not plan.leaves:
-            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
+        plan = self._plan(parent_type, grouped_field_set)
         try:
-            results = _read(plan.leaves, source_value)
+            results = _read(plan.plain, source_value)
         except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
-            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
+            # Not tried again in this operation: however many objects surprise, each selection set is done twice once.
+            self._plans[id(grouped_field_set)] = plan = Plan(grouped_field_set, (), grouped_field_set)
         if not plan.rest:
             return results
         rest = super().execute_fields(parent_type, source_value, path, plan.rest, position_context)
+        if not plan.plain:
+            return rest
         if self.is_awaitable(rest):
             return _merged_later(grouped_field_set, results, rest)
         return _merged(grouped_field_set, results, rest)
 
-    def _planned(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
-        leaves: list[tuple[str, Leaf]] = []
-        rest: GroupedFieldSet = {}
-        for response_name, details in fields.items():
-            leaf = self._leaf(parent_type, details[0].node.name.value) if self._direct else None
-            if leaf is None:
-                rest[response_name] = details
-            else:
-                leaves.append((response_name, leaf))
-        plan = self._plans[id(fields)] = Plan(fields, tuple(leaves), rest)
+    def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
+        plan = self._plans.get(id(fields))
+        if plan is None:
+            found = {name: self._plain(parent_type, name, details) for name, details in fields.items()}
+            rest = {name: fields[name] for name, plain in found.items() if plain is None}
+            plan = Plan(fields, tuple(plain for plain in found.values() if plain is not None), rest)
+            self._plans[id(fields)] = plan
         return plan
 
-    def _leaf(self, parent_type: GraphQLObjectType, field_name: str) -> Leaf | None:
-        key = (parent_type.name, field_name)
-        if key not in self._leaves:
-            definition = self.schema.get_field(parent_type, field_name)
-            self._leaves[key] = _leaf_of(parent_type, definition) if definition else None
-        return self._leaves[key]
+    def _plain(self, parent_type: GraphQLObjectType, response_name: str, details: FieldDetails) -> Plain | None:
+        if not self._direct:
+            return None
+        key = (parent_type.name, details[0].node.name.value)
+        if key not in self._attributes:
+            definition = self.schema.get_field(parent_type, key[1])
+            self._attributes[key] = _attribute_of(parent_type, definition) if definition else None
+        attribute = self._attributes[key]
+        if attribute is None:
+            return None
+        read, type_ = attribute
+        complete = self._completion(get_nullable_type(type_), details)
+        return complete and Plain(response_name, read, complete, not is_non_null_type(type_))
+
+    def _completion(self, type_: Any, details: FieldDetails) -> Complete | None:
+        """How values of a type (not NonNull) are completed; None if that is not plain."""
+        if is_leaf_type(type_):
+            return type_.coerce_output_value
+        if is_list_type(type_):
+            complete = self._completion(get_nullable_type(type_.of_type), details)
+            return complete and partial(_complete_list, complete, not is_non_null_type(type_.of_type))
+        if not is_object_type(type_) or _has_its_own_type_test(type_):
+            return None
+        try:
+            fields, deferred, _ = self.collect_subfields(type_, details)
+        except Exception:  # noqa: BLE001  (a directive's variable is null: graphql-core reports it where it belongs)
+            return None
+        plan = self._plan(type_, fields)
+        return None if plan.rest or deferred else partial(_complete_object, type_.is_type_of, plan.plain)
 
 
-def _read(leaves: tuple[tuple[str, Leaf], ...], source: Any) -> dict[str, Any]:
+def _read(fields: tuple[Plain, ...], source: Any) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    for response_name, (read, complete, nullable) in leaves:
+    for response_name, read, complete, nullable in fields:
         value = read(source)
         if value is not None:
             if type(value) not in _settled:
@@ -119,70 +149,69 @@ def _read(leaves: tuple[tuple[str, Leaf], ...], source: Any) -> dict[str, Any]:
     return results
 
 
-def _merged(fields: GroupedFieldSet, leaves: dict[str, Any], rest: Any) -> dict[str, Any]:
+def _complete_object(
+    is_type_of: Callable[[Any, Any], Any] | None, fields: tuple[Plain, ...], value: Any
+) -> dict[str, Any]:
+    if is_type_of is not None and is_type_of(value, None) is not True:
+        raise SurprisingValueError
+    return _read(fields, value)
+
+
+def _complete_list(complete: Complete, nullable: bool, values: Any) -> list[Any]:
+    if type(values) is not list and type(values) is not tuple:
+        raise SurprisingValueError
+    completed: list[Any] = []
+    for value in values:
+        if value is None:
+            if not nullable:
+                raise SurprisingValueError
+            completed.append(None)
+            continue
+        if type(value) not in _settled:
+            _settle(type(value))
+        one = complete(value)
+        if one is None or one is Undefined:
+            raise SurprisingValueError
+        completed.append(one)
+    return completed
+
+
+def _merged(fields: GroupedFieldSet, plain: dict[str, Any], rest: Any) -> dict[str, Any]:
     """The answer's fields stand in the order of the question."""
-    return {name: leaves[name] if name in leaves else rest[name] for name in fields if name in leaves or name in rest}
+    return {name: plain[name] if name in plain else rest[name] for name in fields if name in plain or name in rest}
 
 
-async def _merged_later(fields: GroupedFieldSet, leaves: dict[str, Any], rest: Awaitable[Any]) -> dict[str, Any]:
-    return _merged(fields, leaves, await rest)
+async def _merged_later(fields: GroupedFieldSet, plain: dict[str, Any], rest: Awaitable[Any]) -> dict[str, Any]:
+    return _merged(fields, plain, await rest)
 
 
-_leaves_by_schema: WeakKeyDictionary[GraphQLSchema, dict[tuple[str, str], Leaf | None]] = WeakKeyDictionary()
+Attribute = tuple[Read, Any]  # how the value is read, and the field's type
+_attributes_by_schema: WeakKeyDictionary[GraphQLSchema, dict[tuple[str, str], Attribute | None]] = WeakKeyDictionary()
 
 
-def _leaves_of(schema: GraphQLSchema) -> dict[tuple[str, str], Leaf | None]:
-    return _leaves_by_schema.setdefault(schema, {})
-
-
-def _leaf_of(parent_type: GraphQLObjectType, definition: GraphQLField) -> Leaf | None:
-    """The way of a field that is an attribute and a scalar, an enum or a list of them; None for any other."""
+def _attribute_of(parent_type: GraphQLObjectType, definition: GraphQLField) -> Attribute | None:
+    """The field, if it is an attribute of its object and nothing else."""
     if definition is TypeNameMetaFieldDef:
-        return Leaf(lambda _source: parent_type.name, str, nullable=False)
+        return (lambda _source: parent_type.name), definition.type
     field = definition.extensions.get("strawberry-definition")
-    if not isinstance(field, StrawberryField) or not _is_an_attribute(field):
-        return None
-    complete = _completion(definition.type)
-    return complete and Leaf(attrgetter(field.python_name), complete, not is_non_null_type(definition.type))
-
-
-def _is_an_attribute(field: StrawberryField) -> bool:
-    return (
-        field.is_basic_field  # no resolver, no field extensions (permissions are such)
+    if (
+        isinstance(field, StrawberryField)
+        and field.is_basic_field  # no resolver, no field extensions (permissions are such)
         and not field.is_subscription
         and field.default_resolver is getattr
         and type(field).get_result is StrawberryField.get_result
-    )
+    ):
+        return attrgetter(field.python_name), definition.type
+    return None
 
 
-def _completion(type_: GraphQLOutputType) -> Complete | None:
-    inner: Any = type_.of_type if is_non_null_type(type_) else type_
-    if is_leaf_type(inner):
-        return inner.coerce_output_value
-    if not is_list_type(inner):
-        return None
-    complete = _completion(inner.of_type)
-    return complete and _list_of(complete, nullable=not is_non_null_type(inner.of_type))
+def _has_its_own_type_test(type_: GraphQLObjectType) -> bool:
+    """Strawberry's own `is_type_of` asks for nothing but the object; another one may ask for the `info` that is not made here."""
+    definition = type_.extensions.get("strawberry-definition")
+    return definition is None or getattr(definition, "is_type_of", None) is not None
 
 
-def _list_of(complete: Complete, *, nullable: bool) -> Complete:
-    def complete_list(values: Any) -> list[Any]:
-        if type(values) is not list and type(values) is not tuple:
-            raise SurprisingValueError
-        completed = []
-        for value in values:
-            if type(value) not in _settled:
-                _settle(type(value))
-            one = None if value is None else complete(value)
-            if one is Undefined or (one is None and not (nullable and value is None)):
-                raise SurprisingValueError
-            completed.append(one)
-        return completed
-
-    return complete_list
-
-
-_settled: set[type] = {str, int, float, bool, list, tuple, type(None)}
+_settled: set[type] = {str, int, float, bool, list, tuple}
 
 
 def _settle(type_: type) -> None:

@@ -9,22 +9,26 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.revision import newest_revision
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 _LOCK = 0x706F7274616C  # "portal": two migrations of one database wait for each other
 
 
-def configuration(connection: Connection | None = None) -> Config:
+def configuration(connection: Connection | None = None) -> "Config":
     """Alembic's configuration, the same from any working directory."""
+    from alembic.config import Config  # noqa: PLC0415 - half a second that only those who migrate need
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
@@ -36,11 +40,15 @@ async def migrate(url: str, *, app_url: str = "", worker_url: str = "", revision
 
     Passwords that `app_url` and `worker_url` carry become those of portal_app and portal_worker.
     """
+    from alembic import command  # noqa: PLC0415 - as above
+
     await _run(url, lambda connection: command.upgrade(configuration(connection), revision), (app_url, worker_url))
 
 
 async def downgrade(url: str, revision: str = "base") -> None:
     """Take the database at `url` back to `revision`. Data of dropped tables is gone."""
+    from alembic import command  # noqa: PLC0415 - as above
+
     await _run(url, lambda connection: command.downgrade(configuration(connection), revision))
 
 
@@ -78,12 +86,4 @@ async def is_current(connection: AsyncConnection) -> bool:
         revisions = await connection.scalars(text("SELECT version_num FROM alembic_version"))
     except DBAPIError:
         return False
-    return set(revisions) == {head()}
-
-
-@cache
-def head() -> str:
-    """The newest revision of this code."""
-    revision = ScriptDirectory.from_config(configuration()).get_current_head()
-    assert revision is not None  # noqa: S101 - there is always a first migration
-    return revision
+    return set(revisions) == {newest_revision()}

@@ -1,12 +1,11 @@
 """A plain connection to the portal's database, with its failures in words; light to import, for a fast start."""
 
-import re
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from app.commands.failures import CommandError
-from app.config import PROJECT, variable
+from app.config import variable
 
 OLDEST_POSTGRES = 16  # the first in which a role with CREATEROLE administers the roles that it made, and no others
 _SECONDS = 10
@@ -38,17 +37,6 @@ async def revision(connection: asyncpg.Connection) -> str | None:
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         return None
     return found
-
-
-def newest_revision() -> str:
-    """The revision that this code needs: the migration that no other one follows. Alembic knows it too, in a second of imports."""
-    texts = [path.read_text(encoding="utf-8") for path in (PROJECT / "migrations" / "versions").glob("*.py")]
-
-    def named(field: str) -> set[str]:
-        return {name for text in texts for name in re.findall(rf'^{field}\b[^=]*= "(\w+)"', text, re.MULTILINE)}
-
-    (newest,) = named("revision") - named("down_revision")
-    return newest
 
 
 def for_psql(url: str) -> str:

@@ -10,10 +10,11 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from app.commands.connection import connect, newest_revision, revision, where
+from app.commands.connection import connect, revision, where
 from app.commands.failures import CommandError
 from app.config import PROJECT, Settings, variable
 from app.environment import load_settings
+from app.revision import newest_revision
 
 _SECONDS = 5.0
 

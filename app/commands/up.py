@@ -6,13 +6,14 @@ import signal
 import sys
 import time
 
-from app.commands.connection import connect, newest_revision, revision, where
+from app.commands.connection import connect, revision, where
 from app.commands.database import development_settings
 from app.config import Settings
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.processes import bind_to_parent
 from app.embedded.settings import uses_embedded_postgres, uses_embedded_services
-from app.embedded.supervisor import Supervisor
+from app.embedded.supervisor import StopRequested, Supervisor
+from app.revision import newest_revision
 
 
 def up(*, end_with_parent: bool) -> None:
@@ -26,12 +27,11 @@ def up(*, end_with_parent: bool) -> None:
     try:
         _claim(supervisor)
         _start(supervisor)
-        if not supervisor.asked_to_stop():
-            _welcome(settings, time.monotonic() - began)
+        _welcome(settings, time.monotonic() - began)
         supervisor.watch()
+    except StopRequested:
+        sys.stdout.write("\nStopping ...\n")
     finally:
-        if supervisor.asked_to_stop():
-            sys.stdout.write("\nStopping ...\n")
         supervisor.stop()
 
 
@@ -47,35 +47,42 @@ def _claim(supervisor: Supervisor) -> None:
 
 
 def _start(supervisor: Supervisor) -> None:
-    """The server waits for the database alone; what it does not need to answer starts beside and after it."""
+    """Start the parts. Where the last start left the database up to date, server and services need not wait for the proof."""
     settings = supervisor.settings
+    prepared = settings.data_dir / "prepared"  # says which database was migrated and seeded, and how far
+    wanted = f"{where(settings.database_url)} {newest_revision()}"
+    at_once = prepared.exists() and prepared.read_text(encoding="utf-8") == wanted
+    if at_once:
+        _start_serving(supervisor)
     if uses_embedded_postgres(settings):
         supervisor.postgres = EmbeddedPostgres(settings.data_dir, settings.postgres_version).start()
-    if not asyncio.run(_is_current(settings)):
-        supervisor.run("migrate", "migrate")
-    _seed_once(supervisor)
-    if supervisor.asked_to_stop():
-        return
-    supervisor.start("server", "serve")
-    if uses_embedded_services(settings):
-        supervisor.start("services", "services")
+    if not at_once or not asyncio.run(_is_current(settings)):
+        _prepare(supervisor)
+        prepared.write_text(wanted, encoding="utf-8")
+    if not at_once:
+        _start_serving(supervisor)
     supervisor.wait_for("/readyz", settings.host, settings.port)
-    if supervisor.asked_to_stop():
-        return
     supervisor.start("worker", "worker")
     if uses_embedded_services(settings) and settings.services_port:
         supervisor.wait_for("/healthz", "127.0.0.1", settings.services_port)
 
 
-def _seed_once(supervisor: Supervisor) -> None:
-    """Seed a database that was not seeded to the end before; what people changed in the demo data stays."""
-    done = supervisor.settings.data_dir / "seeded"
-    database = where(supervisor.settings.database_url)
-    if supervisor.asked_to_stop() or (done.exists() and done.read_text(encoding="utf-8") == database):
-        return
+def _start_serving(supervisor: Supervisor) -> None:
+    supervisor.start("server", "serve")
+    if uses_embedded_services(supervisor.settings):
+        supervisor.start("services", "services")
+
+
+def _prepare(supervisor: Supervisor) -> None:
+    """Migrate and seed; both do nothing where it is done already."""
+    asyncio.run(_reach(supervisor.settings))
+    supervisor.run("migrate", "migrate")
     supervisor.run("seed", "seed")
-    if not supervisor.asked_to_stop():
-        done.write_text(database, encoding="utf-8")
+
+
+async def _reach(settings: Settings) -> None:
+    """A database that is out of reach or too old is said in one line, rather than in the words of a child."""
+    await (await connect(settings.database_url)).close()
 
 
 async def _is_current(settings: Settings) -> bool:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -26,6 +26,10 @@ _LONGEST_LOG = 10_000_000  # bytes; a longer one is set aside at the start
 
 class SupervisorError(Exception):
     """Something did not start or ended by itself; the message is for people."""
+
+
+class StopRequested(Exception):
+    """Ctrl-C or SIGTERM came; raised out of whatever waits, so that the start can stop where it is."""
 
 
 @dataclass(slots=True)
@@ -86,46 +90,43 @@ class Supervisor:
     def run(self, name: str, *command: str) -> None:
         """Run `portal COMMAND...` to its end; SupervisorError with its last words if it fails."""
         child = self._spawn(name, command)
+        self._children.append(child)
         while child.process.poll() is None:
-            time.sleep(0.02)
-            if self._stopping:
-                child.process.terminate()
-                child.process.wait()
-        if child.process.returncode != 0 and not self._stopping:
+            self._pause(0.02)
+        self._children.remove(child)
+        if child.process.returncode != 0:
             raise SupervisorError(f"{name} failed ({child.log}):\n{child.last_words()}")
 
-    def wait_for(self, url_path: str, host: str, port: int, seconds: float = 60) -> None:
+    def wait_for(self, path: str, host: str, port: int, seconds: float = 60) -> None:
         """Wait until a GET is answered with 200, watching the children meanwhile."""
         deadline = time.monotonic() + seconds
-        while not self._stopping:
+        while not _answers(host, port, path):
             self.check()
-            if _answers(host, port, url_path):
-                return
             if time.monotonic() > deadline:
-                raise SupervisorError(f"http://{host}:{port}{url_path} does not answer with 200 after {seconds:.0f} s")
-            time.sleep(0.02)
+                raise SupervisorError(f"http://{host}:{port}{path} does not answer with 200 after {seconds:.0f} s")
+            self._pause(0.02)
 
-    def watch(self, on_idle: Callable[[], None] = lambda: None) -> None:
-        """Return when somebody asks for a stop; SupervisorError when a part ends by itself."""
-        while not self._stopping:
+    def watch(self) -> None:
+        """Watch until StopRequested; SupervisorError when a part ends by itself."""
+        while True:
             self.check()
-            on_idle()
-            time.sleep(0.1)
+            self._pause(0.1)
 
     def check(self) -> None:
         """SupervisorError if a part has ended by itself."""
         for child in self._children:
             status = child.process.poll()
-            if status is not None and not self._stopping:
+            if status is not None:
                 raise SupervisorError(
-                    f"{child.name} ended with {_in_words(status)} ({child.log}):\n{child.last_words()}"
+                    f"{child.name} ended by itself with {_in_words(status)} ({child.log}):\n{child.last_words()}"
                 )
-        if self.postgres and self.postgres.poll() is not None and not self._stopping:
+        if self.postgres and self.postgres.poll() is not None:
             raise SupervisorError(f"PostgreSQL ended by itself ({self.postgres.log})")
 
-    def asked_to_stop(self) -> bool:
-        """Whether Ctrl-C or SIGTERM has come."""
-        return self._stopping
+    def _pause(self, seconds: float) -> None:
+        if self._stopping:
+            raise StopRequested
+        time.sleep(seconds)
 
     def stop(self) -> None:
         """Stop everything, the last started first; PostgreSQL after all that use it."""

@@ -143,6 +143,12 @@ ODD_VALUES: dict[str, Any] = {
 }
 
 
+def _odd(attribute: str, index: int) -> Leafy:
+    value = ODD_VALUES[attribute][index]
+    value = [one() if callable(one) else one for one in value] if isinstance(value, list) else value
+    return leafy(**{attribute: value() if callable(value) else value})
+
+
 @strawberry.type
 class Query:
     @strawberry.field
@@ -170,9 +176,28 @@ class Query:
     @strawberry.field
     def odd(self, attribute: str, index: int) -> Leafy | None:
         """An object one of whose values may not be what its type says."""
-        value = ODD_VALUES[attribute][index]
-        value = [one() if callable(one) else one for one in value] if isinstance(value, list) else value
-        return leafy(**{attribute: value() if callable(value) else value})
+        return _odd(attribute, index)
+
+    @strawberry.field
+    def crowd(self, attribute: str, index: int) -> LeafyConnection | None:
+        """Plain objects within plain objects, one of them odd."""
+        nodes = [leafy("a"), _odd(attribute, index), leafy("c")]
+        return LeafyConnection(edges=[LeafyEdge(cursor="x", node=one) for one in nodes], nodes=nodes)
+
+    @strawberry.field
+    def misfits(self, kind: str) -> LeafyConnection | None:
+        """A list that is none, or that holds what it may not."""
+        nodes: dict[str, Any] = {
+            "null": [leafy(), None],
+            "other type": [leafy(), Other(name="x", size=1)],
+            "tuple": (leafy(), leafy()),
+            "generator": (leafy(str(number)) for number in range(3)),
+            "dict": {"a": 1},
+            "number": 5,
+            "error": [leafy(), RuntimeError(SECRET)],
+            "stand-in": [leafy(), Odd({"name": "x"})],
+        }
+        return LeafyConnection(edges=[], nodes=nodes[kind])
 
     @strawberry.field
     def incomplete(self) -> Leafy | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import GraphQLSchema, build_schema, parse, validate
+from graphql import GraphQLObjectType, GraphQLSchema, build_schema, parse, validate
 from graphql.execution import Executor
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,13 +64,39 @@ async def test_the_corpus(document: str) -> None:
 )
 async def test_values_that_are_not_what_their_type_says(attribute: str, index: int) -> None:
     camel = {"maybe_colour": "maybeColour", "maybe_tags": "maybeTags"}.get(attribute, attribute)
-    document = "query ($a: String!, $i: Int!) { odd(attribute: $a, index: $i) { id %s later other: %s flag } }" % (
-        camel,
-        camel,
+    document = (
+        f"query ($a: String!, $i: Int!) {{ odd(attribute: $a, index: $i) {{ id {camel} later other: {camel} flag }} }}"
     )
     text = await same(document, {"a": attribute, "i": index})
     if attribute in {"name", "colour"} and index == 0:
         assert "Cannot return null for non-nullable field" in text  # the corpus does reach the errors
+
+
+@pytest.mark.parametrize(
+    ("attribute", "index"),
+    [(attribute, index) for attribute, values in ODD_VALUES.items() for index in range(len(values))],
+)
+async def test_odd_values_deep_within_plain_objects(attribute: str, index: int) -> None:
+    document = (
+        "query ($a: String!, $i: Int!) { crowd(attribute: $a, index: $i)"
+        " { nodes { id name count ratio flag price at colour maybeColour tags maybeTags } edges { cursor node { name colour } } } }"
+    )
+    await same(document, {"a": attribute, "i": index})
+
+
+@pytest.mark.parametrize("kind", ["null", "other type", "tuple", "generator", "dict", "number", "error", "stand-in"])
+async def test_lists_that_are_not_what_their_type_says(kind: str) -> None:
+    await same(
+        "query ($k: String!) { misfits(kind: $k) { nodes { name id } edges { cursor } } one { name } }", {"k": kind}
+    )
+
+
+@pytest.mark.parametrize("variables", [{}, {"yes": None}, {"yes": False}])
+async def test_conditions_by_variables(variables: dict[str, Any]) -> None:
+    document = (
+        "query ($yes: Boolean = true) { many(first: 2) { nodes { id name @skip(if: $yes) } __typename } one { id } }"
+    )
+    await same(document, variables)
 
 
 CONDITIONS = ["", "", "", " @skip(if: $yes)", " @include(if: $yes)", " @skip(if: $no)", " @include(if: $no)"]
@@ -120,25 +146,19 @@ async def test_generated_documents(selections: str) -> None:
     await same(document)
 
 
-async def test_the_projects_own_documents_are_planned_alike() -> None:
-    """Every leaf that the project's schema serves by attribute alone completes through the same serializer."""
+def test_what_the_project_serves_by_attribute_has_no_resolver() -> None:
+    """Of every field that the fast path would take: no resolver, no permission, no argument is passed over."""
     from graphql_schema.schema import schema as project
 
-    planned = 0
+    taken = 0
     for type_ in project._schema.type_map.values():
-        for name, definition in getattr(type_, "fields", {}).items():
-            leaf = (
-                executor._leaf_of(type_, definition)
-                if type_.name[:2] != "__" and hasattr(type_, "is_type_of")
-                else None
-            )
-            if leaf is not None:
-                planned += 1
-                field = definition.extensions["strawberry-definition"]
-                assert field.base_resolver is None, f"{type_.name}.{name} has a resolver"
-                assert not field.extensions
-                assert leaf.nullable is not str(definition.type).endswith("!")
-    assert planned > 50
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            for name, definition in type_.fields.items():
+                if executor._attribute_of(type_, definition):
+                    taken += 1
+                    field = definition.extensions["strawberry-definition"]
+                    assert (field.base_resolver, field.extensions, definition.args) == (None, [], {}), f"{type_}.{name}"
+    assert taken > 100
 
 
 # --- when the fast path must stand aside ---
@@ -162,34 +182,50 @@ async def test_middleware_sees_every_field() -> None:
 
 def test_fields_with_permissions_resolvers_or_other_defaults_are_left_alone() -> None:
     leafy = schema._schema.type_map["Leafy"]
-    fast = {name for name, definition in leafy.fields.items() if executor._leaf_of(leafy, definition)}  # type: ignore[attr-defined]
+    fast = {name for name, definition in leafy.fields.items() if executor._attribute_of(leafy, definition)}  # type: ignore[attr-defined]
     assert fast == {
         "id", "name", "count", "ratio", "flag", "price", "at", "key", "colour", "maybeColour", "tags", "maybeTags", "alias",
     }  # fmt: skip
 
 
-async def test_graphql_core_is_not_asked_for_plain_objects(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without this the tests above would pass with a fast path that never runs."""
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The fields that graphql-core resolves, `Type.field`. Without this the tests above would pass with a path never taken."""
+    names: list[str] = []
     original = Executor.execute_field
 
-    def watched(self: Any, parent_type: Any, *args: Any) -> Any:
-        asked.append(parent_type.name)
-        return original(self, parent_type, *args)
+    def watched(self: Any, parent_type: Any, source: Any, details: Any, *args: Any) -> Any:
+        names.append(f"{parent_type.name}.{details[0].node.name.value}")
+        return original(self, parent_type, source, details, *args)
 
     monkeypatch.setattr(Executor, "execute_field", watched)
+    return names
+
+
+async def test_graphql_core_is_not_asked_for_plain_objects(asked: list[str]) -> None:
     await schema.execute(
-        "{ one { id name count ratio flag price at key colour maybeColour tags maybeTags alias __typename } }"
+        "{ one { id name count ratio flag price at key colour maybeColour tags maybeTags alias __typename }"
+        " many(first: 50) { nodes { id name } edges { cursor node { name ... on Named { name } } } } }"
     )
-    assert asked == ["Query"]
+    assert asked == ["Query.one", "Query.many"]
+
+
+async def test_one_resolver_within_leaves_the_rest_plain(asked: list[str]) -> None:
+    await schema.execute("{ many(first: 2) { nodes { id computed } edges { cursor node { id } } } }")
+    assert asked == ["Query.many", "LeafyConnection.nodes", "Leafy.computed", "Leafy.computed"]
+
+
+async def test_a_selection_that_surprised_is_not_tried_again(asked: list[str]) -> None:
+    await schema.execute('{ crowd(attribute: "maybe_colour", index: 2) { nodes { maybeColour } } }')
+    assert asked == ["Query.crowd", "LeafyConnection.nodes", *["Leafy.maybeColour"] * 2]
 
 
 async def test_types_are_learnt_once_and_awaitables_never() -> None:
-    class Awaitable_:
+    class Waiting:
         def __await__(self) -> Any:
             yield
 
-    for kind in (Awaitable_, type(_ for _ in ()), RuntimeError):
+    for kind in (Waiting, type(_ for _ in ()), RuntimeError):
         with pytest.raises(executor.SurprisingValueError):
             executor._settle(kind)
         assert kind not in executor._settled
@@ -197,4 +233,4 @@ async def test_types_are_learnt_once_and_awaitables_never() -> None:
 
 def test_a_schema_without_strawberry_fields_has_no_leaves() -> None:
     core: GraphQLSchema = build_schema("type Query { a: Int }")
-    assert executor._leaf_of(core.query_type, core.query_type.fields["a"]) is None  # type: ignore[union-attr, arg-type]
+    assert executor._attribute_of(core.query_type, core.query_type.fields["a"]) is None  # type: ignore[union-attr, arg-type]

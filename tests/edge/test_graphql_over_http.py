@@ -1,6 +1,7 @@
 """GraphQL over HTTP: status codes, media types and every way of getting a request wrong. https://graphql.github.io/graphql-over-http/draft/"""
 
 import httpx
+import orjson
 import pytest
 
 from graphql_schema.requests import GRAPHQL_JSON, MAX_BODY_BYTES, PLAIN_JSON, response_type
@@ -165,7 +166,7 @@ def test_a_list_of_operations_is_refused_by_name(production: Served, unchanged: 
     ],
 )
 def test_only_json_is_read(production: Served, content_type: str, unchanged: None) -> None:
-    response = production.send(b'{"query": "%s"}' % WRITE.replace('"', '\\"').encode(), {"Content-Type": content_type})
+    response = production.send(orjson.dumps({"query": WRITE}), {"Content-Type": content_type})
     assert response.status_code == 415
     assert response.headers["accept"] == PLAIN_JSON
     assert error_of(response)
@@ -181,7 +182,7 @@ def test_compressed_bodies_are_refused(production: Served) -> None:
 
 
 def test_multipart_uploads_write_nothing(production: Served, unchanged: None) -> None:
-    files = {"operations": (None, '{"query": "%s"}' % WRITE.replace('"', '\\"')), "map": (None, "{}")}
+    files = {"operations": (None, orjson.dumps({"query": WRITE})), "map": (None, b"{}")}
     assert production.client.post("/graphql", files=files, headers=SIGNED_IN).status_code == 415
 
 
