@@ -1,5 +1,6 @@
 """Credit pools: the balance, a cache of the ledger that the database itself keeps consistent (section 43.4, ruling 9)."""
 
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Computed, Index, UniqueConstraint, text
@@ -9,6 +10,7 @@ from models.base import (
     Base,
     BigCount,
     Code,
+    Count,
     CreatedAt,
     Credits,
     CreditsZero,
@@ -50,7 +52,7 @@ class CreditPool(TenantOwned, Base):
             "(monthly_included_total - monthly_included_used) + bonus_remaining + purchased_remaining",
             name="balance_is_sum_of_buckets",
         ),
-        CheckConstraint("version > 0 AND ledger_sequence >= 0", name="counters"),
+        CheckConstraint("version > 0 AND ledger_sequence >= 0 AND held_count >= 0", name="counters"),
         reference("owner_user_id", "users"),
         reference("organization_id", "organizations"),
         UniqueConstraint("tenant_id", "stripe_customer_id", name="uq_credit_pools_stripe_customer_id"),
@@ -82,6 +84,14 @@ class CreditPool(TenantOwned, Base):
     bonus_remaining: Mapped[CreditsZero]
     shortfall_credits: Mapped[CreditsZero]  # consumed beyond the balance; the next credits pay it first
     ledger_sequence: Mapped[BigCount]  # the sequence of the pool's latest ledger entry
+
+    # Traffic against the tier's caps (ruling 12), in this row because every hold locks and writes it anyway.
+    held_count: Mapped[Count]
+    traffic_day: Mapped[date | None]  # in the pool's zone
+    requests_today: Mapped[Count]
+    traffic_minute: Mapped[Timestamp | None]  # the minute's beginning
+    requests_this_minute: Mapped[Count]
+    tokens_this_minute: Mapped[BigCount]
 
     settings: Mapped[Json]
     created_at: Mapped[CreatedAt]

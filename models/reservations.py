@@ -50,6 +50,7 @@ class CreditReservation(TenantOwned, Base):
     request_hash: Mapped[bytes] = mapped_column(LargeBinary)
     amount: Mapped[Credits]
     settled_amount: Mapped[Credits | None]
+    settlement_hash: Mapped[bytes | None] = mapped_column(LargeBinary)  # tells a repeated settlement from another one
     status: Mapped[Code] = mapped_column(server_default=text("'held'"))
     model_id: Mapped[Name]
     provider_id: Mapped[Code]

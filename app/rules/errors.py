@@ -129,11 +129,11 @@ class IdempotencyMismatch(Refusal):
     code = ErrorCode.IDEMPOTENCY_MISMATCH
     message_key = "error.idempotency_mismatch"
 
-    def __init__(self) -> None:
+    def __init__(self, path: tuple[str, ...] = ("idempotencyKey",)) -> None:
         super().__init__(
-            "This idempotency key was already used with other arguments. "
-            "Repeat the first arguments to get the first answer again, or send a new key.",
-            path=("idempotencyKey",),
+            f"This {path[-1]} was already used with other arguments. "
+            "Repeat the first arguments to get the first answer again, or send a new one.",
+            path=path,
         )
 
 

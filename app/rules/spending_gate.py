@@ -66,13 +66,13 @@ class TierCaps:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What the pool has under way and has had: models of this month, requests of today, holds, and the last 60 seconds."""
+    """What the pool has under way and has had: models of this month, requests of today, holds, and this minute of the clock."""
 
     models_this_month: AbstractSet[str] = frozenset()
     requests_today: int = 0
     concurrent: int = 0
-    requests_last_minute: int = 0
-    tokens_last_minute: int = 0
+    requests_this_minute: int = 0
+    tokens_this_minute: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _tier_caps(
     today = local_date(now, pool.time_zone)
     tomorrow = _midnight(today + timedelta(days=1), pool.time_zone)
     next_month = _midnight((today.replace(day=1) + timedelta(days=32)).replace(day=1), pool.time_zone)
-    soon = now + timedelta(seconds=60)
+    soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     fresh_model = 0 if request.model_id in traffic.models_this_month else 1
     models = len(traffic.models_this_month)
     for code, what, cap, used, more, resets_at in (
@@ -231,7 +231,7 @@ def _tier_caps(
             ErrorCode.REQUESTS_PER_MINUTE,
             "requests a minute",
             caps.requests_per_minute,
-            traffic.requests_last_minute,
+            traffic.requests_this_minute,
             1,
             soon,
         ),
@@ -239,7 +239,7 @@ def _tier_caps(
             ErrorCode.TOKENS_PER_MINUTE,
             "tokens a minute",
             caps.tokens_per_minute,
-            traffic.tokens_last_minute,
+            traffic.tokens_this_minute,
             request.tokens,
             soon,
         ),
@@ -285,7 +285,9 @@ def _amount(
     )
 
 
-def _count(code: ErrorCode, what: str, cap: int | None, used: int, more: int, resets_at: datetime | None) -> SpendLimit:
+def _count(
+    code: ErrorCode, what: str, *, cap: int | None, used: int, more: int, resets_at: datetime | None
+) -> SpendLimit:
     """A cap of the tier."""
     left = None if cap is None else max(cap - used, 0)
     blocks = cap is not None and used + more > cap

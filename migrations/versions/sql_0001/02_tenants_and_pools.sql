@@ -57,6 +57,12 @@ CREATE TABLE credit_pools (
     bonus_remaining NUMERIC(18, 6) DEFAULT 0 NOT NULL,
     shortfall_credits NUMERIC(18, 6) DEFAULT 0 NOT NULL,
     ledger_sequence BIGINT DEFAULT 0 NOT NULL,
+    held_count INTEGER DEFAULT 0 NOT NULL,
+    traffic_day DATE,
+    requests_today INTEGER DEFAULT 0 NOT NULL,
+    traffic_minute timestamptz,
+    requests_this_minute INTEGER DEFAULT 0 NOT NULL,
+    tokens_this_minute BIGINT DEFAULT 0 NOT NULL,
     settings JSONB DEFAULT '{}' NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
@@ -77,7 +83,7 @@ CREATE TABLE credit_pools (
     CONSTRAINT ck_credit_pools_shortfall_credits_not_negative CHECK (shortfall_credits >= 0 AND shortfall_credits <> 'NaN'),
     CONSTRAINT ck_credit_pools_included_remaining_not_negative CHECK (monthly_included_used <= monthly_included_total),
     CONSTRAINT ck_credit_pools_balance_is_sum_of_buckets CHECK (balance_available + balance_reserved = (monthly_included_total - monthly_included_used) + bonus_remaining + purchased_remaining),
-    CONSTRAINT ck_credit_pools_counters CHECK (version > 0 AND ledger_sequence >= 0)
+    CONSTRAINT ck_credit_pools_counters CHECK (version > 0 AND ledger_sequence >= 0 AND held_count >= 0)
 );
 
 CREATE INDEX idx_credit_pools_org ON credit_pools (tenant_id, organization_id);

@@ -37,6 +37,7 @@ CREATE TABLE credit_reservations (
     request_hash BYTEA NOT NULL,
     amount NUMERIC(18, 6) NOT NULL,
     settled_amount NUMERIC(18, 6),
+    settlement_hash BYTEA,
     status VARCHAR(50) DEFAULT 'held' NOT NULL,
     model_id VARCHAR(100) NOT NULL,
     provider_id VARCHAR(50) NOT NULL,
