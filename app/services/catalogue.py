@@ -13,6 +13,7 @@ from app.rules.errors import NotFound
 from app.rules.pricing import Band
 from app.tenancy import Database
 from models.catalogue import CreditPriceBand, SubscriptionAddOn, SubscriptionTier
+from models.catalogue import ModelPrice as StoredModelPrice
 
 MAX_AGE_SECONDS = 10.0
 
@@ -56,12 +57,23 @@ class AddOn:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """The price book's entry of a model: multiplier of the text rates; cached tokens as a share of the input rate."""
+
+    model_id: str
+    provider_id: str
+    credit_rate_multiplier: Decimal
+    cached_input_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """One reading of the catalogue's tables."""
 
     tiers: tuple[Tier, ...]
     add_ons: tuple[AddOn, ...]
     bands: tuple[Band, ...]
+    model_prices: tuple[ModelPrice, ...]
 
     def tier(self, tier_id: str) -> Tier:
         return next(tier for tier in self.tiers if tier.id == tier_id)
@@ -103,10 +115,12 @@ class CatalogueCache:
             bands = await connection.execute(
                 select(*_columns(CreditPriceBand, Band)).order_by(CreditPriceBand.min_credits)
             )
+            prices = await connection.execute(select(*_columns(StoredModelPrice, ModelPrice)))
             return Catalogue(
                 tiers=tuple(Tier(**_frozen(row._asdict())) for row in tiers),
                 add_ons=tuple(AddOn(**_frozen(row._asdict())) for row in add_ons),
                 bands=tuple(Band(**row._asdict()) for row in bands),
+                model_prices=tuple(ModelPrice(**row._asdict()) for row in prices),
             )
 
 

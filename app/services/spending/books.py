@@ -3,6 +3,7 @@
 The lock comes first and alone; what later statements read is what the last holder of the lock has committed.
 """
 
+import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,7 +14,10 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from app.auth.actor import ServicePrincipal
 from app.rules.errors import NotFound
+
+WRITE_SCOPE = "usage:write"  # of app/auth/api_keys.py
 
 _POOL = """
     SELECT p.id, p.balance_available AS available, p.balance_reserved AS reserved,
@@ -27,6 +31,11 @@ _POOL = """
                                AND s.status NOT IN ('canceled', 'incomplete_expired')
      WHERE p.tenant_id = $1 AND p.id = $2"""
 _LOCK = "SELECT FROM credit_pools WHERE tenant_id = $1 AND id = $2 FOR UPDATE"
+_KEYS = """
+    SELECT id, key_hash
+      FROM api_keys
+     WHERE tenant_id = $1 AND id = ANY($2) AND (pool_id IS NULL OR pool_id = $3) AND $4 = ANY(scopes)
+       AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"""
 _RESERVATIONS = """
     SELECT id, pool_id, user_id, request_id, request_hash, amount, settled_amount, settlement_hash, status, model_id, provider_id,
            request_type, expires_at
@@ -251,6 +260,17 @@ async def lock(connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID) -
     """Lock the pool's row. Raises NotFound if there is none for this tenant."""
     if await connection.fetchrow(_LOCK, tenant_id, pool_id) is None:
         raise NotFound("pool", path=("poolId",))
+
+
+async def good_keys(
+    connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, keys: list[ServicePrincipal]
+) -> set[ServicePrincipal]:
+    """Those of the presented API keys that may write usage of this pool now."""
+    if not keys:
+        return set()
+    rows = await connection.fetch(_KEYS, tenant_id, [key.key_id for key in keys], pool_id, WRITE_SCOPE)
+    hashes = {row["id"]: row["key_hash"] for row in rows}
+    return {key for key in keys if hmac.compare_digest(hashes.get(key.key_id, b""), key.secret_hash)}
 
 
 async def read(  # noqa: PLR0917  all of them name what is read

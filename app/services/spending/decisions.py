@@ -79,9 +79,9 @@ class Decisions:
         used_approval = approval.id if approval and self._needs_approval(priced) else None
         return self._view(self._hold(command, priced, member, used_approval))
 
-    def settle(self, command: Settle) -> Reservation:
+    def settle(self, command: Settle, user_id: UUID | None = None) -> Reservation:
         """Consume what was used, whatever has become of the hold meanwhile, once (ruling 10)."""
-        hold = self._found(command.reference)
+        hold = self._found(command.reference, user_id)
         if hold.status == "settled":
             if hold.settlement_hash != command.digest:
                 raise IdempotencyMismatch(path=("requestId",))
@@ -97,9 +97,9 @@ class Decisions:
         self._close(hold, "settled")
         return self._view(hold)
 
-    def release(self, command: Release) -> Reservation:
+    def release(self, command: Release, user_id: UUID | None = None) -> Reservation:
         """Give the hold back at no cost; again, or after it expired, is no error."""
-        hold = self._found(command.reference)
+        hold = self._found(command.reference, user_id)
         if hold.status == "settled":
             raise ReservationClosed("The reservation is settled; what was consumed can't be released.")
         if hold.status == "held":
@@ -121,9 +121,9 @@ class Decisions:
         )
         return priced, list(standing_limits)
 
-    def _found(self, reference: UUID) -> HoldBook:
+    def _found(self, reference: UUID, user_id: UUID | None) -> HoldBook:
         hold = self._by_id.get(reference) or self._by_request.get(reference)
-        if hold is None or hold.pool_id != self.books.pool.id:
+        if hold is None or hold.pool_id != self.books.pool.id or user_id not in {None, hold.user_id}:
             raise NotFound("reservation", path=("reservationId",))
         return hold
 

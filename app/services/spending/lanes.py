@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import structlog
 
-from app.auth.actor import utc_now
-from app.rules.errors import Refusal
+from app.auth.actor import ServicePrincipal, Unauthenticated, utc_now
+from app.rules.errors import NotFound, Refusal
 from app.rules.spending_gate import TierCaps
 from app.services.spending import books
 from app.services.spending.books import Books
@@ -31,9 +31,21 @@ Answer = Reservation | Refusal | None
 Caps = Callable[[str | None], TierCaps]
 
 
-@dataclass(slots=True)
-class _Call:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one caller asks of one pool.
+
+    `key`: a service, checked again in every flush; `user_id`: a person, who acts for themselves only.
+    """
+
     commands: Sequence[Command]
+    key: ServicePrincipal | None = None
+    user_id: UUID | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    call: Call
     answers: "asyncio.Future[list[Answer]]"
 
 
@@ -44,20 +56,20 @@ class Lane:
         self._flush = flush
         self._tenant_id = tenant_id
         self._pool_id = pool_id
-        self._waiting: deque[_Call] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
 
     @property
     def idle(self) -> bool:
         return self._running is None and not self._waiting
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, call: Call) -> list[Answer]:
         """The answers to the commands, in their order, after their commit. A cancelled caller's commands run all the same."""
-        call = _Call(commands, asyncio.get_running_loop().create_future())
-        self._waiting.append(call)
+        waiting = _Waiting(call, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return await asyncio.shield(call.answers)
+        return await asyncio.shield(waiting.answers)
 
     async def _run(self) -> None:
         try:
@@ -66,21 +78,21 @@ class Lane:
         finally:
             self._running = None
 
-    def _take(self) -> list[_Call]:
-        calls = [self._waiting.popleft()]
-        size = len(calls[0].commands)
-        while self._waiting and size + len(self._waiting[0].commands) <= MAX_FLUSH:
-            size += len(self._waiting[0].commands)
-            calls.append(self._waiting.popleft())
-        return calls
+    def _take(self) -> list[_Waiting]:
+        taken = [self._waiting.popleft()]
+        size = len(taken[0].call.commands)
+        while self._waiting and size + len(self._waiting[0].call.commands) <= MAX_FLUSH:
+            size += len(self._waiting[0].call.commands)
+            taken.append(self._waiting.popleft())
+        return taken
 
-    async def _flush_together(self, calls: list[_Call]) -> None:
+    async def _flush_together(self, calls: list[_Waiting]) -> None:
         """One transaction for all calls; should the database refuse it, each call has one of its own, so that none spoils another."""
-        commands = [command for call in calls for command in call.commands]
+        answers: list[list[Answer] | Unauthenticated]
         try:
-            answers = await self._flush(self._tenant_id, self._pool_id, commands)
+            answers = await self._flush(self._tenant_id, self._pool_id, [waiting.call for waiting in calls])
         except Refusal as refusal:  # of the pool itself: it does not exist
-            answers = [refusal] * len(commands)
+            answers = [[refusal] * len(waiting.call.commands) for waiting in calls]
         except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
             if len(calls) > 1:
                 log.warning("spending.flush_split", calls=len(calls), error=str(error))
@@ -92,14 +104,14 @@ class Lane:
         except Exception as error:  # noqa: BLE001  nobody knows whether it was committed: the callers ask by their request_id
             _fail(calls, error)
             return
-        rest = iter(answers)
-        for call in calls:
-            own = [next(rest) for _ in call.commands]
-            if not call.answers.done():
-                call.answers.set_result(own)
+        for waiting, answer in zip(calls, answers, strict=True):
+            if isinstance(answer, Unauthenticated):
+                _fail([waiting], answer)
+            elif not waiting.answers.done():
+                waiting.answers.set_result(answer)
 
 
-def _fail(calls: list[_Call], error: BaseException) -> None:
+def _fail(calls: list[_Waiting], error: BaseException) -> None:
     for call in calls:
         if not call.answers.done():
             call.answers.set_exception(error)
@@ -107,36 +119,40 @@ def _fail(calls: list[_Call], error: BaseException) -> None:
 
 
 class Flush:
-    """One transaction: lock, read, decide, write, commit."""
+    """One transaction: lock, check the keys, read, decide, write, commit."""
 
     def __init__(self, database: Database, caps: Caps, prices: Callable[[], PriceBook]) -> None:
         self._database = database
         self._caps = caps
         self._prices = prices
 
-    async def __call__(self, tenant_id: UUID, pool_id: UUID, commands: Sequence[Command]) -> list[Answer]:
+    async def __call__(
+        self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]
+    ) -> list[list[Answer] | Unauthenticated]:
+        """The answers of each call, or Unauthenticated for one whose key does not serve this pool (any more)."""
         async with (
             self._database.transaction(Scope(tenant_id, ActorKind.WORKER)) as tx,
             tx.driver() as connection,
         ):
+            await books.lock(connection, tenant_id, pool_id)
+            good = await books.good_keys(connection, tenant_id, pool_id, [call.key for call in calls if call.key])
+            admitted = [call.key is None or call.key in good for call in calls]
+            commands = [command for call, ok in zip(calls, admitted, strict=True) if ok for command in call.commands]
             decisions = await self.read(connection, tenant_id, pool_id, commands)
             decisions.expire()
-            answers = [_decide(decisions, command) for command in commands]
+            answers: list[list[Answer] | Unauthenticated] = [
+                [_decide(decisions, command, call.user_id) for command in call.commands]
+                if ok
+                else Unauthenticated("the API key is revoked, expired or does not serve this pool")
+                for call, ok in zip(calls, admitted, strict=True)
+            ]
             await books.write(connection, tenant_id, decisions.books)
         return answers
 
     async def read(
-        self,
-        connection: asyncpg.Connection,
-        tenant_id: UUID,
-        pool_id: UUID,
-        commands: Sequence[Command],
-        *,
-        locked: bool = True,
+        self, connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, commands: Sequence[Command]
     ) -> Decisions:
         """Open the books of a pool for these commands."""
-        if locked:
-            await books.lock(connection, tenant_id, pool_id)
         users = {command.user_id for command in commands if isinstance(command, Reserve)}
         references = [command.request_id for command in commands if isinstance(command, Reserve)]
         references += [command.reference for command in commands if isinstance(command, Settle | Release)]
@@ -156,28 +172,31 @@ class Lanes:
         self._flush = flush
         self._lanes: dict[tuple[UUID, UUID], Lane] = {}
 
-    async def submit(self, tenant_id: UUID, pool_id: UUID, commands: Sequence[Command]) -> list[Answer]:
-        """The answers of one pool's commands, after their commit."""
+    async def submit(self, tenant_id: UUID, pool_id: UUID, call: Call) -> list[Answer]:
+        """The answers to one call, after its commit. Raises Unauthenticated, or what the database raised: then nobody knows."""
         key = (tenant_id, pool_id)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(self._flush, tenant_id, pool_id)
         try:
-            return await lane.submit(commands)
+            return await lane.submit(call)
         finally:
             if lane.idle:
                 self._lanes.pop(key, None)
 
 
-def _decide(decisions: Decisions, command: Command) -> Answer:
+def _decide(decisions: Decisions, command: Command, user_id: UUID | None) -> Answer:
+    """One command's answer. A person (`user_id`) reserves, settles and releases for themselves only."""
     try:
         match command:
             case Reserve():
+                if user_id not in {None, command.user_id}:
+                    raise NotFound("member of this pool", path=("userId",))
                 return decisions.reserve(command)
             case Settle():
-                return decisions.settle(command)
+                return decisions.settle(command, user_id)
             case Release():
-                return decisions.release(command)
+                return decisions.release(command, user_id)
             case Expire():
                 return None
     except Refusal as refusal:
