@@ -102,7 +102,8 @@ class Gateway:
         """Take `amount_cents` now. The key must be stored before the call: the same key never charges twice.
 
         `return_url` is where the bank's page sends the customer back to; None, and always with `off_session`: no
-        payment that needs one. Raises GatewayError for a request that Stripe refuses, naming the parameter.
+        payment that needs one. `metadata` carries `purchase_id`, by which `find_payment` finds it. Raises GatewayError
+        for a request that Stripe refuses, naming the parameter; its subclass GatewayUnavailable for a wrong API key.
         """
         if type(amount_cents) is not int or amount_cents <= 0:
             raise GatewayError(
@@ -273,8 +274,9 @@ def _refusal(error: "stripe.StripeError") -> GatewayError:
     stripe = _library()
     if isinstance(error, stripe.IdempotencyError):
         return IdempotencyMismatch(error.user_message or "The idempotency key was used before with other values")
-    if isinstance(error, stripe.AuthenticationError):
-        return GatewayError("Stripe does not accept the API key", code="api_key")
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        # Stripe looks at the key first: this says nothing about what an earlier attempt has done.
+        return GatewayUnavailable("Stripe does not accept the API key for this", code="api_key")
     return GatewayError(
         error.user_message or "Stripe refused the request", param=getattr(error, "param", None), code=error.code
     )

@@ -157,8 +157,9 @@ async def sandbox_handle(sandbox_url: str) -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def sandbox(sandbox_handle: Sandbox) -> Sandbox:
-    """The session's sandbox without faults, and with webhooks that wait to be delivered by hand."""
-    (await sandbox_handle.steer.delete("/faults")).raise_for_status()
+    """The session's sandbox without faults, and with webhooks of this test alone, that wait to be delivered by hand."""
+    for forgotten in ("/faults", "/deliver"):
+        (await sandbox_handle.steer.delete(forgotten)).raise_for_status()
     await sandbox_handle.webhooks(url=None, mode="hold", delay_seconds=0.0, copies=1, order="sent")
     return sandbox_handle
 
