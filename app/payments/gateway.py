@@ -29,9 +29,11 @@ from app.payments.outcomes import (
 
 if TYPE_CHECKING:
     import stripe
-    from stripe import HTTPXClient, StripeClient, StripeObject
+    from stripe import StripeClient, StripeObject
     from stripe._v1_services import V1Services
     from stripe.params import PaymentIntentCreateParams
+
+    from app.payments.transport import Transport
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 _STRIPE_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
@@ -58,7 +60,7 @@ class Gateway:
         self._api_base = api_base.rstrip("/")
         self._timeout_seconds = timeout_seconds
         self._max_network_retries = max_network_retries
-        self._http: HTTPXClient | None = None
+        self._http: Transport | None = None
         self._client: StripeClient | None = None
 
     async def open(self) -> None:
@@ -69,7 +71,7 @@ class Gateway:
         """Close the connections to Stripe."""
         if self._http is not None:
             http, self._http, self._client = self._http, None, None
-            await http.close_async()  # type: ignore[no-untyped-call]
+            await http.close_async()
 
     async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:
         """Create the pool's customer and return its id; asked again within a day with the same values: the same one.
@@ -240,7 +242,9 @@ class Gateway:
     def _v1(self) -> "V1Services":
         if self._client is None:
             stripe = _library()
-            self._http = stripe.HTTPXClient(timeout=self._timeout_seconds)
+            from app.payments.transport import Transport  # noqa: PLC0415 - it loads the library too
+
+            self._http = Transport(self._timeout_seconds)
             self._client = stripe.StripeClient(
                 self._api_key,
                 base_addresses={"api": self._api_base} if self._api_base else None,

@@ -115,3 +115,13 @@ async def test_a_wrong_key_is_named_but_not_shown(sandbox: Sandbox) -> None:
 
 async def test_reachable(gateway: Gateway, sandbox: Sandbox) -> None:
     assert (await gateway.reachable()).reachable
+
+
+async def test_the_machine_s_proxy_is_not_asked_for_loopback(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    gateway = sandbox.gateway()
+    assert (await gateway.reachable()).reachable
+    await gateway.close()
