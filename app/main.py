@@ -1,7 +1,7 @@
 """The Starlette application: routes, middleware, lifespan. The only file that sees everything."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -34,6 +34,8 @@ from graphql_schema.server import GraphQLEndpoint
 log = structlog.get_logger("portal")
 
 READY_SECONDS = 3.0
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -101,7 +103,7 @@ async def _alive(_: Request) -> Response:
     return PlainTextResponse("alive")
 
 
-def _readiness(database: Database):  # type: ignore[no-untyped-def]
+def _readiness(database: Database) -> Endpoint:
     async def ready(_: Request) -> Response:
         missing = await _missing(database)
         return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
@@ -121,7 +123,7 @@ async def _missing(database: Database) -> list[str]:
         return ["database: cannot be reached at PORTAL_DATABASE_APP_URL"]
 
 
-def _app_config(settings: Settings):  # type: ignore[no-untyped-def]
+def _app_config(settings: Settings) -> Endpoint:
     stripe = {"publishableKey": settings.stripe_publishable_key, "apiBase": settings.stripe_api_base or None}
 
     async def app_config(_: Request) -> Response:

@@ -20,6 +20,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graphql_schema.executor import Shared
 from graphql_schema.limits import (
     MAX_COMMENTS,
     MAX_SOURCE_LENGTH,
@@ -42,6 +43,7 @@ class Prepared:
     document: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
     page_variables: frozenset[str] = frozenset()
+    shared: Shared | None = None
 
 
 class Documents:
@@ -81,7 +83,8 @@ class Documents:
         except GraphQLError as error:
             return Prepared(None, (error.with_traceback(None),))
         errors = validate(self._schema, document, self._rules, hide_suggestions=not self._introspection)
-        return Prepared(document, tuple(errors), page_variables(document))
+        shared = None if _has_directives(document) else Shared()
+        return Prepared(document, tuple(errors), page_variables(document), shared)
 
     def _within_limits(self, prepared: Prepared, variables: Mapping[str, Any]) -> Prepared:
         """The cost is known only with the page sizes that this request's variables give."""
@@ -97,3 +100,15 @@ class Documents:
         while len(self._prepared) > CACHED_DOCUMENTS or self._characters > CACHED_CHARACTERS:
             gone, _ = self._prepared.popitem(last=False)
             self._characters -= len(gone)
+
+
+def _has_directives(document: DocumentNode) -> bool:
+    """Whether any selection is conditional (@skip, @include): which fields there are then depends on the variables."""
+    waiting: list[Any] = list(document.definitions)
+    while waiting:
+        node = waiting.pop()
+        if node.directives:
+            return True
+        inner = getattr(node, "selection_set", None)
+        waiting.extend(inner.selections if inner else ())
+    return False

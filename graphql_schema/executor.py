@@ -55,6 +55,16 @@ class Plan(NamedTuple):
     rest: GroupedFieldSet
 
 
+class Shared:
+    """What operations of one document have in common, if nothing in it depends on variables (@skip, @include): its fields,
+    collected once, and their plans. It lives as long as the document, whose nodes' identities are the keys."""
+
+    def __init__(self) -> None:
+        self.roots: dict[int, GroupedFieldSet] = {}
+        self.sub_fields: dict[Any, Any] = {}
+        self.plans: dict[int, Plan] = {}
+
+
 class SurprisingValueError(Exception):
     """graphql-core must look at this object."""
 
@@ -62,12 +72,26 @@ class SurprisingValueError(Exception):
 class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     """Give it to strawberry.Schema as `execution_context_class`. Every answer is the same, byte for byte (tests/edge/test_executor.py)."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, shared: Shared | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._plans: dict[int, Plan] = {}
         self._attributes = _attributes_by_schema.setdefault(self.schema, {})
         middleware = self.middleware_manager  # it would see every field
         self._direct = middleware is None or not middleware.middlewares
+        self._shared = shared if shared is not None and self._direct else Shared()
+        self._relevant_sub_fields = self._shared.sub_fields
+        self._surprised: set[int] = set()
+
+    def execute_collected_root_fields(
+        self,
+        root_type: GraphQLObjectType,
+        root_value: Any,
+        grouped_field_set: GroupedFieldSet,
+        serially: bool,
+        new_defer_usages: Any,
+    ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
+        """Execute an operation's root fields: those that an earlier one of the same document collected."""
+        fields = self._shared.roots.setdefault(id(self.operation), grouped_field_set)
+        return super().execute_collected_root_fields(root_type, root_value, fields, serially, new_defer_usages)
 
     def execute_fields(
         self,
@@ -79,27 +103,28 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """Execute one object's fields; graphql-core calls it for every object but a mutation's root."""
         plan = self._plan(parent_type, grouped_field_set)
+        if not plan.plain or id(grouped_field_set) in self._surprised:
+            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         try:
             results = _read(plan.plain, source_value)
         except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
             # Not tried again in this operation: however many objects surprise, each selection set is done twice once.
-            self._plans[id(grouped_field_set)] = plan = Plan(grouped_field_set, (), grouped_field_set)
+            self._surprised.add(id(grouped_field_set))
+            return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         if not plan.rest:
             return results
         rest = super().execute_fields(parent_type, source_value, path, plan.rest, position_context)
-        if not plan.plain:
-            return rest
         if self.is_awaitable(rest):
             return _merged_later(grouped_field_set, results, rest)
         return _merged(grouped_field_set, results, rest)
 
     def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
-        plan = self._plans.get(id(fields))
+        plan = self._shared.plans.get(id(fields))
         if plan is None:
             found = {name: self._plain(parent_type, name, details) for name, details in fields.items()}
             rest = {name: fields[name] for name, plain in found.items() if plain is None}
             plan = Plan(fields, tuple(plain for plain in found.values() if plain is not None), rest)
-            self._plans[id(fields)] = plan
+            self._shared.plans[id(fields)] = plan
         return plan
 
     def _plain(self, parent_type: GraphQLObjectType, response_name: str, details: FieldDetails) -> Plain | None:

@@ -22,6 +22,7 @@ from strawberry.execution import optimized_is_awaitable
 from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
 from app.auth.refusals import refusal_headers
 from graphql_schema.documents import Documents
+from graphql_schema.executor import LeafExecutor
 from graphql_schema.limits import Limits
 from graphql_schema.masking import shown
 from graphql_schema.requests import (
@@ -65,7 +66,9 @@ class GraphQLEndpoint:
                 "Schema extensions and operation directives would not run here: see graphql_schema/server.py"
             )
         self._schema = schema._schema  # noqa: SLF001  (the graphql-core schema has no public name)
-        self._executor: type[Executor[Any]] = schema.execution_context_class
+        if not issubclass(schema.execution_context_class, LeafExecutor):
+            raise TypeError("The schema's execution_context_class must be LeafExecutor")
+        self._executor = schema.execution_context_class
         self._authenticate = authenticate
         self._context = context
         self._development = development
@@ -114,6 +117,7 @@ class GraphQLEndpoint:
                 is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
                 hide_suggestions=not self._development,
                 operation_extensions=operation.extensions,
+                shared=prepared.shared,
             )
             if isinstance(executor, list):
                 return self._request_errors(executor, media_type, request_id)

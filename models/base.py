@@ -37,7 +37,10 @@ Count = Annotated[int, mapped_column(Integer, server_default=text("0"))]
 BigCount = Annotated[int, mapped_column(BigInteger, server_default=text("0"))]
 Timestamp = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"), sort_order=90)]
-UpdatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"), sort_order=91)]
+UpdatedAt = Annotated[
+    datetime,
+    mapped_column(DateTime(timezone=True), server_default=text("now()"), onupdate=text("now()"), sort_order=91),
+]
 Json = Annotated[dict[str, Any], mapped_column(JSONB, server_default=text("'{}'"))]
 Currency = Annotated[str, mapped_column(String(3), server_default=text("'USD'"))]
 Code = Annotated[str, mapped_column(String(50))]  # a word of a closed or catalogued list

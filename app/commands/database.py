@@ -34,6 +34,29 @@ def development_settings(action: str) -> Settings:
     return settings
 
 
+def seed() -> None:
+    """Write the demo tenants that are missing; their Stripe customers are made in the sandbox, which must run."""
+    asyncio.run(_seed(development_settings("seed")))
+
+
+async def _seed(settings: Settings) -> None:
+    from app.embedded.demo import seed as write_demo
+    from app.payments.gateway import Gateway
+    from app.tenancy import Database
+
+    database = Database(settings.database_app_url, pool_size=2)
+    gateway = Gateway(
+        api_key=settings.stripe_api_key,
+        webhook_secret=settings.stripe_webhook_secret,
+        api_base=settings.stripe_api_base,
+    )
+    await gateway.open()
+    try:
+        await write_demo(database, gateway.ensure_customer)
+    finally:
+        await asyncio.gather(gateway.close(), database.close())
+
+
 def reset() -> None:
     """Delete the embedded PostgreSQL's data and the data directory. A database of one's own is not touched."""
     settings = development_settings("reset")

@@ -34,8 +34,8 @@ def doctor() -> bool:
     console = Console(highlight=False, soft_wrap=True)
     findings = asyncio.run(examine(settings))
     for finding in findings:
-        mark = Text("wrong", style="bold red") if finding.problem else Text("good ", style="green")
-        console.print(mark, Text(f" {finding.subject:<15} "), Text(finding.problem or finding.state))
+        mark = ("wrong", "bold red") if finding.problem else ("good ", "green")
+        console.print(Text.assemble(mark, f" {finding.subject:<12} ", finding.problem or finding.state))
     return not any(finding.problem for finding in findings)
 
 

@@ -53,30 +53,32 @@ def _start(supervisor: Supervisor) -> None:
     wanted = f"{where(settings.database_url)} {newest_revision()}"
     at_once = prepared.exists() and prepared.read_text(encoding="utf-8") == wanted
     if at_once:
-        _start_serving(supervisor)
+        supervisor.start("server", "serve")
+    if uses_embedded_services(settings):
+        supervisor.start("services", "services")
     if uses_embedded_postgres(settings):
         supervisor.postgres = EmbeddedPostgres(settings.data_dir, settings.postgres_version).start()
     if not at_once or not asyncio.run(_is_current(settings)):
         _prepare(supervisor)
         prepared.write_text(wanted, encoding="utf-8")
     if not at_once:
-        _start_serving(supervisor)
+        supervisor.start("server", "serve")
     supervisor.wait_for("/readyz", settings.host, settings.port)
     supervisor.start("worker", "worker")
+    _wait_for_services(supervisor)
+
+
+def _wait_for_services(supervisor: Supervisor) -> None:
+    settings = supervisor.settings
     if uses_embedded_services(settings) and settings.services_port:
         supervisor.wait_for("/healthz", "127.0.0.1", settings.services_port)
-
-
-def _start_serving(supervisor: Supervisor) -> None:
-    supervisor.start("server", "serve")
-    if uses_embedded_services(supervisor.settings):
-        supervisor.start("services", "services")
 
 
 def _prepare(supervisor: Supervisor) -> None:
     """Migrate and seed; both do nothing where it is done already."""
     asyncio.run(_reach(supervisor.settings))
     supervisor.run("migrate", "migrate")
+    _wait_for_services(supervisor)  # the demo people have customers at Stripe
     supervisor.run("seed", "seed")
 
 

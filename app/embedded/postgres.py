@@ -188,6 +188,8 @@ class EmbeddedPostgres:
             self._clear_leftovers()
             shutil.rmtree(self.home)
             shutil.rmtree(self.socket_dir, ignore_errors=True)
+            if (link := self._data_dir / "postgres").is_symlink():
+                link.unlink()
             self._release_lock()
 
     def __enter__(self) -> Self:
@@ -247,16 +249,25 @@ class EmbeddedPostgres:
 
     def _prepare_home(self) -> None:
         """As root the home is root's, so that the server's user can't lead root's writes elsewhere; that user may pass."""
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             _SYSTEM_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._link_home()
             self.home.mkdir(mode=0o711, exist_ok=True)
         else:
-            self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.home.mkdir(mode=0o700, exist_ok=True)
         self._private(self.socket_dir)
         (self.home / _ORIGIN).write_text(str(self._data_dir), encoding="utf-8")
         if self.log.exists() and self.log.stat().st_size > _LONGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
+
+    def _link_home(self) -> None:
+        """Show in the data directory where the data is. Data without that link is of a directory that was deleted since."""
+        link = self._data_dir / "postgres"
+        if not link.is_symlink():
+            if self.home.exists():
+                self.home.rename(self.home.with_name(f"{self.home.name}.abandoned-{time.time_ns()}"))
+            link.symlink_to(self.home)
 
     def _private(self, directory: Path) -> None:
         """Make a directory that only the server's user can enter, or make sure that it is one."""

@@ -14,15 +14,18 @@ from pgqueuer.models import Job as QueuedJob
 from pgqueuer.models import Schedule
 
 from app.payments.gateway import Gateway
+from app.rules.purchases import FIRST_FOLLOW_UP
 from app.services import stripe_events
 from app.services.inbox import Inbox
+from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
 from app.services.queue import Job
 from app.services.receipts import Receipts
 
 log = structlog.get_logger("jobs")
 
-MAX_ATTEMPTS = 10
+MAX_ATTEMPTS = 40  # about a day and a half of tries, for a mail server's bad day
+_LONGEST_DELAY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,14 @@ class Handlers:
     receipts: Receipts
 
     async def finish_purchase(self, job: QueuedJob) -> None:
-        """Follow an open purchase until it has ended."""
+        """Follow an open purchase until it has ended. Money may be under way: no number of failures ends the following."""
         tenant_id, purchase_id = _ids(job)
-        again_in = await self.purchasing.follow_up(tenant_id, purchase_id)
+        try:
+            again_in = await self.purchasing.follow_up(tenant_id, purchase_id)
+        except PaymentMismatch:
+            raise  # time does not mend it: held for an operator in the end
+        except Exception as error:
+            raise RetryRequested(delay=FIRST_FOLLOW_UP, reason=f"{type(error).__name__}: {error}") from error
         if again_in is not None:
             raise RetryRequested(delay=again_in, reason="the purchase is still open")
 
@@ -80,7 +88,7 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
 
 def _retrying(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
     return DatabaseRetryEntrypointExecutor(
-        parameters, max_attempts=MAX_ATTEMPTS, initial_delay=timedelta(seconds=2), max_delay=timedelta(minutes=10)
+        parameters, max_attempts=MAX_ATTEMPTS, initial_delay=timedelta(seconds=2), max_delay=_LONGEST_DELAY
     )
 
 

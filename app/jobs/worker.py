@@ -30,6 +30,11 @@ async def run(settings: Settings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await work(settings, stopping)
+
+
+async def work(settings: Settings, stopping: asyncio.Event) -> None:
+    """Work until `stopping` is set, then finish what is under way and return."""
     database = Database(settings.database_app_url, pool_size=8)
     inbox = Inbox(settings.database_worker_url)
     gateway = Gateway(
@@ -46,12 +51,12 @@ async def run(settings: Settings) -> None:
     await gateway.open()
     try:
         while not stopping.is_set():
-            await _work(settings.database_worker_url, handlers, stopping)
+            await _work_on_one_connection(settings.database_worker_url, handlers, stopping)
     finally:
         await asyncio.gather(gateway.close(), inbox.close(), database.close())
 
 
-async def _work(url: str, handlers: Handlers, stopping: asyncio.Event) -> None:
+async def _work_on_one_connection(url: str, handlers: Handlers, stopping: asyncio.Event) -> None:
     """Work on one connection until it is lost or the worker is to stop."""
     try:
         connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1), timeout=10)
@@ -60,8 +65,9 @@ async def _work(url: str, handlers: Handlers, stopping: asyncio.Event) -> None:
         await _pause(stopping)
         return
     queuer = PgQueuer.from_asyncpg_connection(connection)
-    queuer.shutdown = queuer.qm.shutdown = queuer.sm.shutdown = stopping
     register(queuer, handlers)
+    # Two events: PgQueuer sets its own whenever it ends, so also when it was the connection that was lost.
+    passing_on = asyncio.create_task(_pass_on(stopping, queuer.shutdown))
     log.info("worker.ready")
     try:
         await handlers.create_partitions()
@@ -70,7 +76,20 @@ async def _work(url: str, handlers: Handlers, stopping: asyncio.Event) -> None:
         log.warning("worker.connection_lost", error=str(error))
         await _pause(stopping)
     finally:
+        passing_on.cancel()
+        await _close(connection)
+
+
+async def _pass_on(stopping: asyncio.Event, shutdown: asyncio.Event) -> None:
+    await stopping.wait()
+    shutdown.set()
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
         await connection.close(timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _pause(stopping: asyncio.Event) -> None:

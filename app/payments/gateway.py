@@ -29,9 +29,11 @@ from app.payments.outcomes import (
 
 if TYPE_CHECKING:
     import stripe
-    from stripe import HTTPXClient, StripeClient, StripeObject
+    from stripe import StripeClient, StripeObject
     from stripe._v1_services import V1Services
     from stripe.params import PaymentIntentCreateParams
+
+    from app.payments.transport import Transport
 
 SIGNATURE_TOLERANCE_SECONDS = 300
 _STRIPE_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
@@ -58,7 +60,7 @@ class Gateway:
         self._api_base = api_base.rstrip("/")
         self._timeout_seconds = timeout_seconds
         self._max_network_retries = max_network_retries
-        self._http: HTTPXClient | None = None
+        self._http: Transport | None = None
         self._client: StripeClient | None = None
 
     async def open(self) -> None:
@@ -69,7 +71,7 @@ class Gateway:
         """Close the connections to Stripe."""
         if self._http is not None:
             http, self._http, self._client = self._http, None, None
-            await http.close_async()  # type: ignore[no-untyped-call]
+            await http.close_async()
 
     async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:
         """Create the pool's customer and return its id; asked again within a day with the same values: the same one.
@@ -102,7 +104,8 @@ class Gateway:
         """Take `amount_cents` now. The key must be stored before the call: the same key never charges twice.
 
         `return_url` is where the bank's page sends the customer back to; None, and always with `off_session`: no
-        payment that needs one. Raises GatewayError for a request that Stripe refuses, naming the parameter.
+        payment that needs one. `metadata` carries `purchase_id`, by which `find_payment` finds it. Raises GatewayError
+        for a request that Stripe refuses, naming the parameter; its subclass GatewayUnavailable for a wrong API key.
         """
         if type(amount_cents) is not int or amount_cents <= 0:
             raise GatewayError(
@@ -239,7 +242,9 @@ class Gateway:
     def _v1(self) -> "V1Services":
         if self._client is None:
             stripe = _library()
-            self._http = stripe.HTTPXClient(timeout=self._timeout_seconds)
+            from app.payments.transport import Transport  # noqa: PLC0415 - it loads the library too
+
+            self._http = Transport(self._timeout_seconds)
             self._client = stripe.StripeClient(
                 self._api_key,
                 base_addresses={"api": self._api_base} if self._api_base else None,
@@ -273,8 +278,9 @@ def _refusal(error: "stripe.StripeError") -> GatewayError:
     stripe = _library()
     if isinstance(error, stripe.IdempotencyError):
         return IdempotencyMismatch(error.user_message or "The idempotency key was used before with other values")
-    if isinstance(error, stripe.AuthenticationError):
-        return GatewayError("Stripe does not accept the API key", code="api_key")
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        # Stripe looks at the key first: this says nothing about what an earlier attempt has done.
+        return GatewayUnavailable("Stripe does not accept the API key for this", code="api_key")
     return GatewayError(
         error.user_message or "Stripe refused the request", param=getattr(error, "param", None), code=error.code
     )

@@ -112,7 +112,7 @@ class IdempotencyMismatch(GatewayError):
 
 
 class GatewayUnavailable(GatewayError):
-    """Stripe could not be reached, or gave no usable answer, for a call that takes no money."""
+    """Stripe could not be reached or did not accept the API key: nothing is known of what was asked."""
 
 
 class BadSignature(Exception):

@@ -1,5 +1,6 @@
 """The Stripe inbox: every event once, by Stripe's own id (ruling 21). As portal_worker: it knows no tenant and sees no tenant's row."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ class Inbox:
         self._url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self._size = size
         self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         if self._pool is not None:
@@ -82,7 +84,9 @@ class Inbox:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        if self._pool is None:
-            self._pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._size, timeout=10)
-        async with self._pool.acquire(timeout=10) as connection:
+        async with self._opening:  # several events at once make one pool
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._size, timeout=10)
+            pool = self._pool
+        async with pool.acquire(timeout=10) as connection:
             yield cast("asyncpg.Connection", connection)  # the pool's proxy stands for the connection itself

@@ -32,7 +32,8 @@ class Mailer:
         """Send one mail. The text template's first line is the subject. Raises aiosmtplib.SMTPException or OSError."""
         subject, _, text = _environment().get_template(f"{template}.txt").render(values).partition("\n")
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._sender, recipient, subject
+        # A name in the subject may hold a line break, which a header must not.
+        message["From"], message["To"], message["Subject"] = self._sender, recipient, " ".join(subject.split())
         message.set_content(text.lstrip())
         message.add_alternative(_html(template, values), subtype="html")
         await aiosmtplib.send(message, **self._server)

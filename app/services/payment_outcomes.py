@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class PaymentMismatch(Exception):
-    """Stripe took another amount or currency than the purchase says: nothing is credited; an operator must look."""
+    """Stripe speaks of another payment, amount or currency than the purchase does: nothing is credited; an operator must look."""
 
 
 async def open_purchase(tx: Transaction, purchase_id: UUID) -> Row[Any] | None:
@@ -58,7 +58,7 @@ async def open_purchase(tx: Transaction, purchase_id: UUID) -> Row[Any] | None:
             CreditPurchase.payment_currency,
             CreditPurchase.stripe_payment_intent_id,
             CreditPurchase.stripe_payment_method_id,
-            CreditPurchase.metadata_,
+            CreditPurchase.metadata_["stripe_customer_id"].astext.label("stripe_customer_id"),
             CreditPurchase.created_at,
         ).where(
             CreditPurchase.tenant_id == tx.tenant_id,
@@ -95,7 +95,7 @@ async def _charge(gateway: Gateway, purchase: Row[Any], public_url: str) -> Outc
     return await gateway.charge(
         amount_cents=purchase.payment_amount_cents,
         currency=purchase.payment_currency,
-        customer_id=purchase.metadata_["stripe_customer_id"],
+        customer_id=purchase.stripe_customer_id,
         payment_method_id=purchase.stripe_payment_method_id,
         idempotency_key=f"purchase-{purchase.id}",
         metadata={
@@ -127,6 +127,9 @@ async def apply(tx: Transaction, purchase_id: UUID, outcome: Outcome, now: datet
             .with_for_update()
         )
     ).one()
+    known = purchase.stripe_payment_intent_id
+    if known and outcome.payment_intent_id and known != outcome.payment_intent_id:
+        raise PaymentMismatch(f"purchase {purchase.id} is paid by {known}, not by {outcome.payment_intent_id}")
     status = PurchaseStatus(purchase.status)
     if isinstance(outcome, Succeeded):
         if status not in CREDITED:
@@ -209,7 +212,13 @@ async def _note(tx: Transaction, purchase: Row[Any], outcome: Outcome, now: date
                 next_action_url=url,
             )
         case Processing(payment_intent_id=intent_id):
-            await _set(tx, purchase.id, status=PurchaseStatus.PROCESSING, stripe_payment_intent_id=intent_id)
+            await _set(
+                tx,
+                purchase.id,
+                status=PurchaseStatus.PROCESSING,
+                stripe_payment_intent_id=intent_id,
+                next_action_url=None,
+            )
         case Unknown(payment_intent_id=intent_id):
             # Nobody knows: the job asks again with the same key. The step at the bank, if one is open, stays open.
             if purchase.status == PurchaseStatus.PENDING:

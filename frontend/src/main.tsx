@@ -6,6 +6,9 @@ import { ErrorBoundary } from "./app/ErrorBoundary";
 import { GraphqlProvider } from "./app/graphqlClient";
 import { router } from "./app/router";
 import { SessionGate } from "./features/auth/SessionGate";
+import { cleanReturnAddress } from "./features/purchases/returnFromBank";
+
+cleanReturnAddress();
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

@@ -72,6 +72,15 @@ def test_nothing_may_stand_around_a_key(extra: str, before: bool) -> None:
         api_keys.parse(key)
 
 
+def test_a_key_has_one_spelling() -> None:
+    key = api_keys.generate(uuid4()).text
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    last = len("portal_") + 42  # its two lowest bits are spare
+    spellings = {key[:last] + alphabet[alphabet.index(key[last]) | spare] + key[last + 1 :] for spare in (1, 2, 3)}
+    assert len(spellings) == 3
+    assert all(refused(other) for other in spellings)
+
+
 def test_a_shortened_key_is_refused() -> None:
     key = api_keys.generate(uuid4()).text
     assert all(refused(key[:length]) for length in range(len(key)))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -97,6 +98,12 @@ async def test_production_cookies_are_secure_and_bound_to_the_host(tmp_path: Pat
         assert (await browser.get(f"{portal.url}/auth/session", headers={"Cookie": session})).status_code == 200
 
 
+def test_production_cookies_are_secure_whatever_the_address(portal: Portal) -> None:
+    cookies = replace(portal.identity.cookies, production=True)
+    assert cookies.origin.startswith("http://")
+    assert cookies.secure
+
+
 @pytest.mark.parametrize(
     "evil",
     [
@@ -163,9 +170,11 @@ async def test_a_forged_sign_in_cookie(portal: Portal, browser: httpx.AsyncClien
 async def test_a_sign_in_lapses(portal: Portal, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = await start(browser, portal.url)
     back = await choose(browser, portal.issuer.url, parameters, person=f"{ROSA.tenant_id}/{ROSA.subject}")
+    cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
     later = time.time() + 601
     monkeypatch.setattr("app.auth.sessions.time.time", lambda: later)
-    assert (await browser.get(back)).json()["error"] == "sign_in_not_started_here"
+    async with new_browser() as stubborn:  # one that keeps cookies for longer than it was told
+        assert (await stubborn.get(back, headers=cookies)).json()["error"] == "sign_in_not_started_here"
 
 
 async def test_cancelling(portal: Portal, browser: httpx.AsyncClient) -> None:
@@ -203,10 +212,14 @@ async def test_a_code_works_once_and_only_with_its_sign_in(portal: Portal, brows
 
 
 async def test_another_issuers_answer_is_refused(portal: Portal, browser: httpx.AsyncClient) -> None:
-    state = (await start(browser, portal.url))["state"]
-    mixed = {"state": state, "code": "c", "iss": "https://evil.example"}
+    parameters = await start(browser, portal.url)
+    back = await choose(browser, portal.issuer.url, parameters, person=f"{ROSA.tenant_id}/{ROSA.subject}")
+    code = parse_qs(urlsplit(back).query)["code"][0]
+    mixed = {"state": parameters["state"], "code": code, "iss": "https://evil.example"}
     answer = await browser.get(f"{portal.url}/auth/callback", params=mixed)
     assert (answer.status_code, answer.json()["error"]) == (502, "issuer_refused")
+    assert code in portal.issuer._codes  # it was shown to nobody
+    assert not await signed_in(portal, browser)
 
 
 async def test_an_id_token_of_another_sign_in_is_refused(portal: Portal, browser: httpx.AsyncClient) -> None:
@@ -225,7 +238,7 @@ async def test_somebody_without_an_account(portal: Portal, browser: httpx.AsyncC
 
 
 async def test_a_token_too_large_for_a_cookie_says_so(portal: Portal, browser: httpx.AsyncClient) -> None:
-    large = ROSA.__class__(ROSA.subject, ROSA.tenant_id, "Rivera family", "e" * 3500, "Rosa", "Owner")
+    large = replace(ROSA, email="e" * 3500)
     parameters = await start(browser, portal.url)
     portal.issuer.people = [large]
     try:

@@ -105,9 +105,11 @@ class Served:
 
 
 @contextmanager
-def serving(app: Starlette, settings: Settings, headers: dict[str, str] | None = None) -> Iterator[Served]:
+def serving(
+    app: Starlette, settings: Settings, headers: dict[str, str] | None = None, lifespan: str = "off"
+) -> Iterator[Served]:
     """Serve an application as `portal serve` does, in a thread."""
-    options = uvicorn_options(settings) | {"factory": False, "loop": "asyncio", "port": 0, "lifespan": "off"}
+    options = uvicorn_options(settings) | {"factory": False, "loop": "asyncio", "port": 0, "lifespan": lifespan}
     server = uvicorn.Server(uvicorn.Config(app, **options))
     thread = threading.Thread(target=server.run)
     thread.start()

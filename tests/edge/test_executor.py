@@ -9,13 +9,18 @@ from graphql import GraphQLObjectType, GraphQLSchema, build_schema, parse, valid
 from graphql.execution import Executor
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
+from strawberry.utils.await_maybe import await_maybe
 
 from graphql_schema import executor
+from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
+from graphql_schema.limits import Limits
 from tests.edge import probe
 from tests.edge.probe import ODD_VALUES, plain_schema, schema
 
+DOCUMENTS = Documents(schema._schema, introspection=True, limits=Limits(aliases=10**6, repeats=10**6))
 LEAVES = [
     "id", "name", "count", "ratio", "flag", "price", "at", "key", "colour", "maybeColour", "tags", "maybeTags", "alias",
     "forbidden", "computed", "later", "broken", "brokenHard", "refused", "__typename",
@@ -28,10 +33,29 @@ async def answer(schema: strawberry.Schema, document: str, variables: dict[str, 
     return json.dumps({"data": result.data, "errors": [error.formatted for error in result.errors or ()]})
 
 
+async def served(document: str, variables: dict[str, Any] | None = None) -> str:
+    """The same as the server does it: with what earlier operations of the document have left."""
+    prepared = DOCUMENTS.prepare(document, variables or {})
+    assert prepared.document
+    assert not [error for error in prepared.errors if "Variable" not in error.message]
+    made: Any = LeafExecutor.build(
+        schema._schema,
+        prepared.document,
+        raw_variable_values=variables,
+        is_awaitable=optimized_is_awaitable,
+        operation_extensions=None,
+        shared=prepared.shared,
+    )
+    result = await await_maybe(made.execute_operation())
+    return json.dumps({"data": result.data, "errors": [error.formatted for error in result.errors or ()]})
+
+
 async def same(document: str, variables: dict[str, Any] | None = None) -> str:
-    fast, plain = await answer(schema, document, variables), await answer(plain_schema, document, variables)
-    assert fast == plain
-    return fast
+    plain = await answer(plain_schema, document, variables)
+    assert await answer(schema, document, variables) == plain
+    if "never used" not in plain:  # such a document is not executed
+        assert [await served(document, variables) for _ in range(3)] == [plain] * 3
+    return plain
 
 
 CORPUS = [
@@ -140,8 +164,10 @@ OBJECT_FIELDS: dict[str, list[tuple[str, str]]] = {
 @settings(max_examples=150, deadline=None)
 @given(selection_sets("Query", 4))
 async def test_generated_documents(selections: str) -> None:
-    document = f"query ($yes: Boolean = true, $no: Boolean = false) {selections}"
-    if any("Variable" not in error.message for error in validate(schema._schema, parse(document))):
+    variables = "$yes: Boolean = true, $no: Boolean = false"
+    used = [one for one in variables.split(", ") if one.split(":")[0] in selections]
+    document = f"query ({', '.join(used)}) {selections}" if used else selections
+    if validate(schema._schema, parse(document)):
         return  # fields that can't be merged: nothing would be executed
     await same(document)
 
@@ -213,6 +239,24 @@ async def test_graphql_core_is_not_asked_for_plain_objects(asked: list[str]) -> 
 async def test_one_resolver_within_leaves_the_rest_plain(asked: list[str]) -> None:
     await schema.execute("{ many(first: 2) { nodes { id computed } edges { cursor node { id } } } }")
     assert asked == ["Query.many", "LeafyConnection.nodes", "Leafy.computed", "Leafy.computed"]
+
+
+async def test_what_is_shared_by_a_documents_operations_does_not_depend_on_their_variables() -> None:
+    document = "query ($a: String!, $i: Int!) { odd(attribute: $a, index: $i) { id name count } }"
+    for attribute, index in (("name", 4), ("name", 0), ("count", 5), ("count", 1), ("name", 4)):
+        await same(document, {"a": attribute, "i": index})
+    assert DOCUMENTS.prepare(document, {}).shared
+    assert not DOCUMENTS.prepare("{ one { id @skip(if: true) name } }", {}).shared
+    assert not DOCUMENTS.prepare("{ one { ...F @include(if: true) } } fragment F on Leafy { id }", {}).shared
+
+
+async def test_a_surprise_in_one_operation_does_not_slow_the_next(asked: list[str]) -> None:
+    document = "query ($a: String!, $i: Int!) { odd(attribute: $a, index: $i) { maybeColour } }"
+    await served(document, {"a": "maybe_colour", "i": 2})
+    assert asked == ["Query.odd", "Leafy.maybeColour"]
+    asked.clear()
+    await served(document, {"a": "maybe_colour", "i": 1})
+    assert asked == ["Query.odd"]
 
 
 async def test_a_selection_that_surprised_is_not_tried_again(asked: list[str]) -> None:

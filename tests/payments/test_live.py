@@ -19,8 +19,8 @@ from app.payments.outcomes import (
     RequiresAction,
     Succeeded,
 )
+from tests.payments.charging import charge, customer_of
 from tests.payments.sandbox import Sandbox
-from tests.payments.test_gateway import charge, customer_of
 
 LIVE = pytest.param("stripe", marks=pytest.mark.stripe_live)
 

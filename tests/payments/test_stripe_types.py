@@ -68,7 +68,8 @@ def test_a_literal_path_goes_before_a_placeholder() -> None:
 def test_another_version_of_the_api_is_named() -> None:
     assert stripe_types.wrong_version({"stripe-version": VERSION}) == []
     assert stripe_types.wrong_version({"stripe-version": "2020-08-27"}) != []
-    assert stripe_types.wrong_version({}) != []
+    assert stripe_types.wrong_version({"user-agent": "Stripe/v1 PythonBindings/16.1.0"}) != []
+    assert stripe_types.wrong_version({"user-agent": "Mozilla/5.0"}) == []
 
 
 def test_only_what_is_wrong_on_purpose_is_let_through() -> None:

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from app.payments.gateway import Gateway
 from app.payments.outcomes import BadSignature, Succeeded, outcome_of
+from tests.payments.charging import charge
 from tests.payments.sandbox import Sandbox, on_loopback
-from tests.payments.test_gateway import charge
 
 
 class Receiver:
@@ -45,9 +45,6 @@ async def receiver(sandbox: Sandbox) -> AsyncIterator[Receiver]:
     with on_loopback(Starlette(routes=[Route("/hook", receiver.take, methods=["POST"])])) as base:
         receiver.url = f"{base}/hook"
         await sandbox.webhooks(url=receiver.url)
-        await sandbox.deliver()  # what earlier tests left behind
-        receiver.taken.clear()
-        receiver.bodies.clear()
         yield receiver
         await sandbox.webhooks(url=None, mode="hold")
 

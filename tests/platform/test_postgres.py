@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -287,6 +288,20 @@ def test_data_of_killed_test_runs_goes_with_their_directory(server: EmbeddedPost
         assert left.home.exists()  # its directory is still there
     server.start()
     assert not left.home.exists()
+
+
+async def test_a_deleted_data_directory_starts_afresh(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    server.start()
+    await execute(server, "CREATE TABLE kept AS SELECT 42 AS answer")
+    server.stop()
+    shutil.rmtree(tmp_path / "data")
+    server.start()
+    try:
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await value(server, "SELECT answer FROM kept", role="portal_owner")
+    finally:
+        for aside in server.home.parent.glob(f"{server.home.name}.abandoned-*"):
+            shutil.rmtree(aside)
 
 
 def test_the_launcher_imports_nothing_heavy() -> None:

@@ -38,6 +38,7 @@ class Controls:
             ("DELETE", "/faults", self.clear_faults),
             ("POST", "/webhooks", self.change_webhooks),
             ("POST", "/deliver", self.deliver),
+            ("DELETE", "/deliver", self.forget_deliveries),
             ("GET", "/events", self.events),
             ("POST", "/settle", self.settle),
         ]
@@ -82,6 +83,11 @@ class Controls:
     async def deliver(self, _: Request) -> JSONResponse:
         """Deliver all waiting events now; the status of each attempt."""
         return JSONResponse(await self._webhooks.deliver())
+
+    async def forget_deliveries(self, _: Request) -> JSONResponse:
+        """Deliver nothing of what is still waiting."""
+        self._state.forget_deliveries()
+        return JSONResponse({})
 
     async def events(self, _: Request) -> JSONResponse:
         """All events, the oldest first."""

@@ -141,10 +141,14 @@ class State:
         """(delivery, event id, attempts so far) of what is still to be delivered, in the order of the events."""
         rows = self._db.execute(
             "SELECT sequence, event_id, attempts FROM deliveries WHERE ended IS NULL AND (?1 IS NULL OR due_at <= ?1)"
-            " ORDER BY sequence LIMIT 200",
+            " ORDER BY sequence",
             (due_before,),
         )
         return rows.fetchall()
+
+    def forget_deliveries(self) -> None:
+        """Deliver nothing of what is still waiting."""
+        self._db.execute("UPDATE deliveries SET ended = 'forgotten' WHERE ended IS NULL")
 
     def delivered(self, delivery: int, ended: str | None, due_at: float) -> None:
         """Note an attempt: `ended` says how it ended for good, None that it is to be tried again at `due_at`."""

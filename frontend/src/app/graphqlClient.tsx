@@ -4,7 +4,7 @@ import { useSession } from "@/features/auth/session";
 
 /** The API for everything below: cookie and CSRF token on every request; a lost session leads back to sign-in. */
 export function GraphqlProvider({ children }: { children: ReactNode }) {
-  const { csrfToken, expire } = useSession();
+  const { csrfToken, recheck } = useSession();
   const client = useMemo(
     () =>
       new Client({
@@ -15,14 +15,15 @@ export function GraphqlProvider({ children }: { children: ReactNode }) {
         exchanges: [
           mapExchange({
             onError: (error) => {
-              if ((error.response as Response | undefined)?.status === 401) expire();
+              const status = (error.response as Response | undefined)?.status;
+              if (status === 401 || status === 403) recheck();
             },
           }),
           cacheExchange,
           fetchExchange,
         ],
       }),
-    [csrfToken, expire],
+    [csrfToken, recheck],
   );
   return <Provider value={client}>{children}</Provider>;
 }

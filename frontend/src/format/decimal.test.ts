@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   addDecimals,
   compareDecimals,
+  creditsPhrase,
   creditText,
   fromMillionths,
   percent,
@@ -48,6 +49,8 @@ it("prints quantities and rates plainly", () => {
   expect(plainDecimal("100")).toBe("100");
   expect(plainDecimal("57.500000")).toBe("57.5");
   expect(plainDecimal("1000.05")).toBe("1,000.05");
+  expect(creditsPhrase("1.000000")).toBe("1 credit");
+  expect(creditsPhrase("1.5")).toBe("1.5 credits");
   expect(percent("0.05")).toBe("5%");
   expect(percent("0.125")).toBe("12.5%");
   expect(percent("0")).toBe("0%");

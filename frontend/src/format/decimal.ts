@@ -73,6 +73,11 @@ export function plainDecimal(value: string): string {
   return full.replace(/\.?0+$/, "");
 }
 
+/** A quantity with its unit: "1 credit", "57.5 credits". */
+export function creditsPhrase(value: string): string {
+  return `${plainDecimal(value)} ${toMillionths(value) === 1_000_000n ? "credit" : "credits"}`;
+}
+
 /** A rate such as "0.05" as percent: "5%". */
 export function percent(rate: string): string {
   return `${fromMillionths(toMillionths(rate) * 100n)}%`;

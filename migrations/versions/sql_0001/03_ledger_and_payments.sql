@@ -19,7 +19,6 @@ CREATE TABLE credit_transactions (
     description TEXT,
     metadata JSONB DEFAULT '{}' NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
-    CONSTRAINT pk_credit_transactions PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_credit_transactions_sequence UNIQUE (tenant_id, pool_id, sequence),
     CONSTRAINT fk_credit_transactions_pool_id FOREIGN KEY (tenant_id, pool_id) REFERENCES credit_pools (tenant_id, id),
     CONSTRAINT fk_credit_transactions_user_id FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id),
@@ -37,6 +36,10 @@ CREATE INDEX idx_credit_transactions_created ON credit_transactions (tenant_id, 
 CREATE INDEX idx_credit_transactions_type ON credit_transactions (tenant_id, pool_id, transaction_type, sequence);
 
 CREATE INDEX idx_credit_transactions_user ON credit_transactions (tenant_id, pool_id, user_id, sequence);
+
+-- The last index on purpose: between indexes of equal cost the planner takes the newest. Until the table is analyzed for the first time all
+-- of them look equal for (tenant_id, id), and the checks of credit_usage's foreign key would read all of a tenant's entries each time.
+ALTER TABLE credit_transactions ADD CONSTRAINT pk_credit_transactions PRIMARY KEY (tenant_id, id);
 
 CREATE TABLE credit_purchases (
     tenant_id UUID NOT NULL,

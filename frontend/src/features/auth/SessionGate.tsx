@@ -14,12 +14,16 @@ export function SessionGate({ children }: { children: ReactNode }) {
     if (csrfToken === null) return null;
     return {
       csrfToken,
-      expire: () => setState({ kind: "signedOut", reason: "expired" }),
+      recheck: () =>
+        void readSession().then((now) => setState(now.kind === "signedOut" ? { ...now, reason: "expired" } : now)),
       signOut: async () => {
         const response = await fetch("/auth/logout", { method: "POST", headers: { "X-CSRF-Token": csrfToken } });
         // 401: somebody signed out in another tab; that is what was asked for.
         if (!response.ok && response.status !== 401) throw new Error(`Sign-out failed (${response.status})`);
-        setState({ kind: "signedOut", reason: "left" });
+        const { endSessionUrl } = (await response.json()) as { endSessionUrl?: string | null };
+        // The identity provider's own session ends at its own address, which leads back here.
+        if (endSessionUrl != null) location.assign(endSessionUrl);
+        else setState({ kind: "signedOut", reason: "left" });
       },
     };
   }, [csrfToken]);

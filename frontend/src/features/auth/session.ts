@@ -15,8 +15,11 @@ export type SessionState =
 export interface SessionActions {
   csrfToken: string;
   signOut: () => Promise<void>;
-  /** The server no longer knows the session: show the sign-in page, and come back here afterwards. */
-  expire: () => void;
+  /**
+   * The server refused the session: it has ended (show the sign-in page, and come back here afterwards), or somebody
+   * signed in again in another tab (go on with the new one).
+   */
+  recheck: () => void;
 }
 
 export const SessionContext = createContext<SessionActions | null>(null);

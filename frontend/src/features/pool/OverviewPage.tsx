@@ -3,7 +3,7 @@ import { useQuery } from "urql";
 import { Button } from "@/design/Button";
 import { Notice } from "@/design/Notice";
 import { PageMessage } from "@/design/PageMessage";
-import { compareDecimals, plainDecimal } from "@/format/decimal";
+import { compareDecimals, creditsPhrase } from "@/format/decimal";
 import { BalanceCard } from "./BalanceCard";
 import { useCurrentPool } from "./currentPool";
 import { LedgerCard } from "./LedgerCard";
@@ -91,7 +91,7 @@ function Notices({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetry
       {compareDecimals(shortfall, "0") > 0 && (
         <Notice
           tone="danger"
-          title={`${plainDecimal(shortfall)} credits were used beyond the balance`}
+          title={`${creditsPhrase(shortfall)} used beyond the balance`}
           action={pool.canPurchase && <Button asChild size="small"><Link to="/buy">Buy credits</Link></Button>}
         >
           New requests wait until this is covered. The next credits pay for it first.

@@ -1,6 +1,6 @@
 import { Card } from "@/design/Card";
 import { Credits } from "@/format/Credits";
-import { plainDecimal } from "@/format/decimal";
+import { creditsPhrase } from "@/format/decimal";
 import type { MemberRowFragment } from "@/gql/graphql";
 import { LimitMeter } from "./LimitMeter";
 
@@ -25,7 +25,7 @@ export function OwnUsageCard({ member, owner }: { member: MemberRowFragment; own
       )}
       <p className="mt-6 text-sm text-ink-soft">
         {limits.maxCreditsPerRequest != null && (
-          <>One request may cost up to {plainDecimal(limits.maxCreditsPerRequest)} credits. </>
+          <>One request may cost up to {creditsPhrase(limits.maxCreditsPerRequest)}. </>
         )}
         {owner} looks after the pool, its balance and your limits.
       </p>

@@ -6,7 +6,7 @@ import { Button } from "@/design/Button";
 import { Card } from "@/design/Card";
 import { PageMessage } from "@/design/PageMessage";
 import { LoadingNote, Skeleton } from "@/design/Skeleton";
-import { isZero, plainDecimal } from "@/format/decimal";
+import { creditsPhrase, isZero, plainDecimal } from "@/format/decimal";
 import { moneyText } from "@/format/money";
 import { useCurrentPool } from "@/features/pool/currentPool";
 import type { BuyQuery } from "@/gql/graphql";
@@ -121,7 +121,7 @@ function Heading({ name }: { name: string }) {
 function QuoteAloud({ quote: { quote, fresh } }: { quote: QuoteState }) {
   const text =
     quote && fresh
-      ? `${plainDecimal(quote.totalCredits)} credits for ${moneyText(quote.total)}` +
+      ? `${creditsPhrase(quote.totalCredits)} for ${moneyText(quote.total)}` +
         (isZero(quote.bonusCredits) ? "" : `, ${plainDecimal(quote.bonusCredits)} of them as a bonus`)
       : "";
   return (

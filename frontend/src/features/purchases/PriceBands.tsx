@@ -1,6 +1,6 @@
 import { Check } from "lucide-react";
 import { classNames } from "@/design/classNames";
-import { percent, isZero, plainDecimal, compareDecimals, fromMillionths, toMillionths } from "@/format/decimal";
+import { compareDecimals, creditsPhrase, fromMillionths, isZero, percent, toMillionths } from "@/format/decimal";
 import { moneyText } from "@/format/money";
 import type { BuyQuery } from "@/gql/graphql";
 
@@ -44,7 +44,6 @@ export function PriceBands({ bands, active, disabled, onChoose }: PriceBandsProp
 }
 
 function BandRow({ band, active, disabled, onChoose }: { band: Band; active: boolean } & Pick<PriceBandsProps, "disabled" | "onChoose">) {
-  const quantity = plainDecimal(band.minCredits);
   return (
     <tr
       aria-current={active ? "true" : undefined}
@@ -59,7 +58,7 @@ function BandRow({ band, active, disabled, onChoose }: { band: Band; active: boo
           onClick={() => onChoose(band.minCredits)}
         >
           <span className="sr-only">Choose </span>
-          {quantity} {quantity === "1" ? "credit" : "credits"}
+          {creditsPhrase(band.minCredits)}
         </button>
         {active && <Check aria-hidden className="ml-1.5 inline size-4 align-[-3px] text-accent" />}
       </th>

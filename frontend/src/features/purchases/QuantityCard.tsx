@@ -2,7 +2,7 @@ import { Button } from "@/design/Button";
 import { Card } from "@/design/Card";
 import { Field } from "@/design/Field";
 import { Notice } from "@/design/Notice";
-import { plainDecimal, subtractDecimals } from "@/format/decimal";
+import { creditsPhrase, plainDecimal, subtractDecimals } from "@/format/decimal";
 import { moneyText } from "@/format/money";
 import type { BuyQuery } from "@/gql/graphql";
 import { PriceBands } from "./PriceBands";
@@ -47,14 +47,14 @@ export function QuantityCard({ bands, typed, error, quote, disabled, onType }: Q
         <Notice
           tone="offer"
           className="mt-5 animate-appear"
-          title={`${plainDecimal(better.credits)} credits cost ${saving(quote.quote, better)}`}
+          title={`${creditsPhrase(better.credits)} cost ${saving(quote.quote, better)}`}
           action={
             <Button size="small" disabled={disabled} onClick={() => onType(plainInput(better.credits))}>
               Take {plainDecimal(better.credits)}
             </Button>
           }
         >
-          {moneyText(better.total)} instead of {moneyText(quote.quote.total)}, and you get {plainDecimal(better.totalCredits)} credits.
+          {moneyText(better.total)} instead of {moneyText(quote.quote.total)}, and you get {creditsPhrase(better.totalCredits)}.
         </Notice>
       )}
     </Card>

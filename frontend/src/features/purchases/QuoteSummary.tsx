@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { classNames } from "@/design/classNames";
 import { Skeleton } from "@/design/Skeleton";
-import { isZero, percent, plainDecimal } from "@/format/decimal";
+import { creditsPhrase, isZero, percent, plainDecimal } from "@/format/decimal";
 import { moneyText } from "@/format/money";
 import type { Quote } from "./purchaseQueries";
 
@@ -19,7 +19,7 @@ export function QuoteSummary({ quote, fresh }: { quote: Quote | null; fresh: boo
   }
   return (
     <dl className={classNames("text-sm transition-opacity duration-150", !fresh && "opacity-75")}>
-      <Line term={`${plainDecimal(quote.credits)} credits at ${moneyText(quote.unitPrice)}`}>{moneyText(quote.base)}</Line>
+      <Line term={`${creditsPhrase(quote.credits)} at ${moneyText(quote.unitPrice)}`}>{moneyText(quote.base)}</Line>
       <Line term={isZero(quote.discount.amount) ? "Volume discount" : `Volume discount, ${percent(quote.band.discountRate)}`}>
         {isZero(quote.discount.amount) ? "None" : `\u2212${moneyText(quote.discount)}`}
       </Line>
@@ -27,7 +27,7 @@ export function QuoteSummary({ quote, fresh }: { quote: Quote | null; fresh: boo
         {isZero(quote.bonusCredits) ? "None" : `+${plainDecimal(quote.bonusCredits)}`}
       </Line>
       <Line strong className="mt-3 border-t border-line pt-4" term="You get">
-        {plainDecimal(quote.totalCredits)} credits
+        {creditsPhrase(quote.totalCredits)}
       </Line>
       <Line strong className="mt-1" term="You pay">
         {moneyText(quote.total)}

@@ -1,6 +1,6 @@
 import { Check, Clock, RotateCcw, ShieldCheck, X } from "lucide-react";
 import { classNames } from "@/design/classNames";
-import { plainDecimal } from "@/format/decimal";
+import { creditsPhrase } from "@/format/decimal";
 import { moneyText } from "@/format/money";
 import type { PurchaseStatus } from "@/gql/graphql";
 import type { Purchase } from "./purchaseQueries";
@@ -29,16 +29,17 @@ export function StatusIcon({ status }: { status: PurchaseStatus }) {
 
 /** What a purchase has come to, in a line and a sentence. */
 export function headline(purchase: Purchase, pool: string): { title: string; text: string } {
-  const credits = `${plainDecimal(purchase.totalCredits)} credits`;
+  const credits = creditsPhrase(purchase.totalCredits);
+  const one = credits === "1 credit";
   const total = moneyText(purchase.total);
   switch (purchase.status) {
     case "PENDING":
     case "PROCESSING":
-      return { title: "Your payment is on its way", text: `${credits} arrive as soon as Stripe confirms it. You may leave this page.` };
+      return { title: "Your payment is on its way", text: `${credits} will be there as soon as Stripe confirms it. You may leave this page.` };
     case "REQUIRES_ACTION":
       return { title: "Your bank wants to hear from you", text: `It asks you to confirm ${total}. Nothing is charged before that.` };
     case "COMPLETED":
-      return { title: `${credits} are yours`, text: `Paid ${total}. They are in ${pool} now and never expire.` };
+      return { title: `${credits} ${one ? "is" : "are"} yours`, text: `Paid ${total}. ${one ? "It is" : "They are"} in ${pool} now and never ${one ? "expires" : "expire"}.` };
     case "FAILED":
       return { title: "The payment didn’t go through", text: `${purchase.failureReason ?? "The card was declined."} Nothing was charged.` };
     case "REFUNDED":
