@@ -25,6 +25,7 @@ from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
+from app.services.spending.service import Spending
 from app.tenancy import Database
 from app.webhooks import StripeWebhook
 from graphql_schema.context import Context, Services
@@ -79,11 +80,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
 def _graphql(settings: Settings, database: Database, gateway: Gateway, identity: Identity) -> GraphQLEndpoint:
     signer = QuoteSigner(settings.secret_key)
+    catalogue = CatalogueCache(database)
     services = Services(
         database=database,
         purchasing=Purchasing(database, gateway, signer, settings.public_url),
         signer=signer,
-        catalogue=CatalogueCache(database),
+        catalogue=catalogue,
+        spending=Spending(database, catalogue),
     )
     return GraphQLEndpoint(
         schema,

@@ -13,6 +13,7 @@ from app.auth.actor import Principal, Session, acting, utc_now
 from app.services.catalogue import CatalogueCache
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
+from app.services.spending.service import Spending
 from app.tenancy import Database
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Services:
     purchasing: Purchasing
     signer: QuoteSigner
     catalogue: CatalogueCache
+    spending: Spending
 
 
 class Context:

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from graphql import GraphQLError
 from sqlalchemy import Row
 
 from app.auth.actor import Actor
 from app.rules.burn_order import Bucket
 from app.rules.permissions import Permission
 from app.rules.pool_settings import PoolSettings
-from app.rules.spending_limits import local_date
+from app.rules.spending_limits import ZERO, local_date
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.members import PoolMember, PoolMemberConnection
@@ -27,6 +28,7 @@ from graphql_schema.pool_settings import (
     PoolSettingsView,
 )
 from graphql_schema.purchases import CreditPurchaseConnection
+from graphql_schema.spending import SpendCheck, as_limit
 from graphql_schema.subscriptions import Subscription, as_subscription
 from graphql_schema.transactions import CreditTransactionConnection
 from graphql_schema.users import User, as_user
@@ -96,6 +98,20 @@ class CreditPool(Node):
     @strawberry.field(description="Newest first; only the viewer's own without VIEW_POOL_BALANCE.")
     async def purchases(self, info: Info, first: int = 25, after: str | None = None) -> CreditPurchaseConnection:
         return await info.context.loaders.purchases_by_pool.load((self.key, first, after))
+
+    @strawberry.field(
+        description="Every limit that would apply to a spend by the viewer now: value, use, reset, who can lift it."
+    )
+    async def spend_check(self, info: Info, model_id: str = "", credits: Decimal = ZERO) -> SpendCheck:
+        session = await info.context.session()
+        if self.actor.user_id is None:
+            raise GraphQLError("An API key is no member: ask with creditsQuoteUsage for a member.")
+        found = await info.context.services.spending.check(session, self.key, self.actor.user_id, model_id, credits)
+        return SpendCheck(
+            credits=credits,
+            allowed=not any(limit.blocks for limit in found),
+            limits=[as_limit(limit) for limit in found],
+        )
 
 
 @strawberry.type

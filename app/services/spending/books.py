@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from app.auth.actor import ServicePrincipal
 from app.rules.errors import NotFound
@@ -47,8 +46,7 @@ _MEMBERS = """
       FROM credit_pool_members m
       JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
      WHERE m.tenant_id = $1 AND m.pool_id = $2 AND m.user_id = ANY($3)
-     ORDER BY m.user_id
-       FOR UPDATE OF m"""
+     ORDER BY m.user_id"""
 _APPROVALS = """
     SELECT id, user_id, approved_amount, model_id
       FROM approval_requests
@@ -273,21 +271,26 @@ async def good_keys(
     return {key for key in keys if hmac.compare_digest(hashes.get(key.key_id, b""), key.secret_hash)}
 
 
-async def read(  # noqa: PLR0917  all of them name what is read
+async def read(
     connection: asyncpg.Connection,
     tenant_id: UUID,
     pool_id: UUID,
+    *,
     users: Iterable[UUID],
     references: list[UUID],
     now: datetime,
+    for_update: bool,
 ) -> Books:
     """Read what the commands speak of, once the pool is locked, with every hold of the pool that is overdue."""
-    (row,) = await connection.fetch(_POOL, tenant_id, pool_id)
-    pool = PoolBook(**{**row, "settings": orjson.loads(row["settings"])})
+    row = await connection.fetchrow(_POOL, tenant_id, pool_id)
+    if row is None:
+        raise NotFound("pool", path=("poolId",))
+    pool = PoolBook(**row)
     found = await connection.fetch(_RESERVATIONS, tenant_id, pool_id, references, now)
     holds = [HoldBook(**hold) for hold in found]
     wanted = {*users, *(hold.user_id for hold in holds if hold.pool_id == pool_id)}
-    members = await connection.fetch(_MEMBERS, tenant_id, pool_id, sorted(wanted))
+    lock_them = " FOR UPDATE OF m" if for_update else ""
+    members = await connection.fetch(_MEMBERS + lock_them, tenant_id, pool_id, sorted(wanted))
     return Books(
         pool=pool,
         members={member["user_id"]: MemberBook(**member) for member in members},

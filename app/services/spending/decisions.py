@@ -71,7 +71,7 @@ class Decisions:
         priced = cost(command.request_type, command.figures, self._prices.rate(command.model_id))
         if priced.credits <= 0:
             raise Invalid("The estimate is below a millionth of a credit: there is nothing to hold.", reason="estimate")
-        approval = self._approval_for(command, priced.credits)
+        approval = self._approval_for(command.user_id, command.model_id, priced.credits)
         approved = approval.approved_amount if approval else None
         request = Request(priced.credits, command.model_id, priced.tokens, approved)
         self._roll_traffic()
@@ -109,17 +109,18 @@ class Decisions:
 
     def quote(self, command: Reserve) -> tuple[Cost, list[SpendLimit]]:
         """What the request would cost now, and every limit as it stands for it."""
-        member = self._member(command.user_id)
         priced = cost(command.request_type, command.figures, self._prices.rate(command.model_id))
-        approval = self._approval_for(command, priced.credits)
-        request = Request(
-            priced.credits, command.model_id, priced.tokens, approval.approved_amount if approval else None
-        )
+        return priced, self.limits(command.user_id, command.model_id, priced.credits, priced.tokens)
+
+    def limits(self, user_id: UUID, model_id: str, credits: Decimal, tokens: int = 0) -> list[SpendLimit]:
+        """Every limit as it stands for a spend by this member now."""
+        member = self._member(user_id)
+        approval = self._approval_for(user_id, model_id, credits)
+        request = Request(credits, model_id, tokens, approval.approved_amount if approval else None)
         self._roll_traffic()
-        standing_limits = limits(
-            request, self._spender(member), self._pool(), self._caps, self._traffic(), now=self.books.now
+        return list(
+            limits(request, self._spender(member), self._pool(), self._caps, self._traffic(), now=self.books.now)
         )
-        return priced, list(standing_limits)
 
     def _found(self, reference: UUID, user_id: UUID | None) -> HoldBook:
         hold = self._by_id.get(reference) or self._by_request.get(reference)
@@ -177,15 +178,15 @@ class Decisions:
         threshold = self._settings.access_control.approval_required_above
         return threshold is not None and priced.credits > threshold
 
-    def _approval_for(self, command: Reserve, credits: Decimal) -> ApprovalBook | None:
+    def _approval_for(self, user_id: UUID, model_id: str, credits: Decimal) -> ApprovalBook | None:
         """The smallest approval that covers the request: it lets exactly one hold through (ruling 16)."""
         usable = (
             one
             for one in self.books.approvals
-            if one.user_id == command.user_id
+            if one.user_id == user_id
             and one.id not in self.books.used_approvals
             and one.approved_amount >= credits
-            and one.model_id in {command.model_id, ""}
+            and one.model_id == model_id
         )
         return next(usable, None)
 

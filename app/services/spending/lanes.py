@@ -150,13 +150,27 @@ class Flush:
         return answers
 
     async def read(
-        self, connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, commands: Sequence[Command]
+        self,
+        connection: asyncpg.Connection,
+        tenant_id: UUID,
+        pool_id: UUID,
+        commands: Sequence[Command],
+        *,
+        for_update: bool = True,
     ) -> Decisions:
-        """Open the books of a pool for these commands."""
+        """Open the books of a pool for these commands; only to look at them without `for_update`. Raises NotFound."""
         users = {command.user_id for command in commands if isinstance(command, Reserve)}
         references = [command.request_id for command in commands if isinstance(command, Reserve)]
         references += [command.reference for command in commands if isinstance(command, Settle | Release)]
-        opened = await books.read(connection, tenant_id, pool_id, users, references, utc_now())
+        opened = await books.read(
+            connection,
+            tenant_id,
+            pool_id,
+            users=users,
+            references=references,
+            now=utc_now(),
+            for_update=for_update,
+        )
         caps = self._caps(opened.pool.tier_id)
         if users and _threshold(opened) is not None:
             await books.read_approvals(connection, tenant_id, opened, list(users))

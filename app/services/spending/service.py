@@ -4,12 +4,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from decimal import Decimal
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
 from app.auth.actor import Principal, ServicePrincipal, Session, acting
-from app.rules.consumption import ModelRate
+from app.rules.consumption import Figures, ModelRate, RequestType
 from app.rules.errors import Forbidden, NotFound
 from app.rules.spending_gate import SpendLimit, TierCaps
 from app.services.catalogue import CatalogueCache
@@ -27,7 +28,7 @@ _MAX_KNOWN_KEYS = 10_000
 class Quoted:
     """What a request would cost (credits) and how every limit stands for it."""
 
-    credits: object
+    credits: Decimal
     limits: list[SpendLimit]
 
     @property
@@ -73,10 +74,21 @@ class Spending:
             raise NotFound("pool", path=("poolId",))
         await self._refresh()
         async with session.tx.driver() as connection:
-            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [command])
+            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [command], for_update=False)
         decisions.expire()
         priced, limits = decisions.quote(command)
         return Quoted(priced.credits, limits)
+
+    async def check(
+        self, session: Session, pool_id: UUID, user_id: UUID, model_id: str, credits: Decimal
+    ) -> list[SpendLimit]:
+        """Every limit as it stands for a spend of so many credits by this member now. Raises NotFound."""
+        await self._refresh()
+        asked = Reserve(user_id, uuid4(), RequestType.TEXT, model_id, Figures())
+        async with session.tx.driver() as connection:
+            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [asked], for_update=False)
+        decisions.expire()
+        return decisions.limits(user_id, model_id, credits)
 
     async def pool_of(self, tenant_id: UUID, request_id: UUID) -> UUID | None:
         """In which pool a request_id has taken its hold."""
