@@ -5,7 +5,7 @@ Connections are loaded by (pool, first, after): one statement for all pools of a
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -113,7 +113,7 @@ class Loaders:
 
     async def _member_pages(self, keys: list[PageKey]) -> list[PoolMemberConnection]:
         def parameters(_: Actor, asked: list[PageKey]) -> dict[str, Any]:
-            return _after_time_and_id(asked)
+            return _after_time_and_id("members", asked)
 
         def build(actor: Actor, key: PageKey, rows: list[Row[Any]]) -> PoolMemberConnection:
             return page(
@@ -122,7 +122,7 @@ class Loaders:
                 key[1],
                 after=key[2] is not None,
                 node=lambda row: as_member(row, actor, self._context.now),
-                cursor=lambda row: encode_cursor(row.created_at.isoformat(), row.id),
+                cursor=lambda row: encode_cursor("members", row.created_at.isoformat(), row.id),
                 pool_key=key[0],
             )
 
@@ -130,7 +130,7 @@ class Loaders:
 
     async def _transaction_pages(self, keys: list[PageKey]) -> list[CreditTransactionConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
-            after = [decode_cursor(cursor, lambda sequence: (int(sequence),)) for _, _, cursor in asked]
+            after = [decode_cursor("transactions", cursor, _sequence) for _, _, cursor in asked]
             own = [None if actor.can(pool, Permission.VIEW_OTHER_USAGE) else actor.user_id for pool, _, _ in asked]
             return {"after_sequences": [one[0] if one else None for one in after], "own": own}
 
@@ -141,7 +141,7 @@ class Loaders:
                 key[1],
                 after=key[2] is not None,
                 node=lambda row: as_transaction(row, actor),
-                cursor=lambda row: encode_cursor(row.sequence),
+                cursor=lambda row: encode_cursor("transactions", str(row.sequence)),
             )
 
         return await self._pages(statements.TRANSACTION_PAGES, keys, parameters, build)
@@ -149,7 +149,7 @@ class Loaders:
     async def _purchase_pages(self, keys: list[PageKey]) -> list[CreditPurchaseConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
             own = [None if actor.can(pool, Permission.VIEW_POOL_BALANCE) else actor.user_id for pool, _, _ in asked]
-            return {**_after_time_and_id(asked), "own": own}
+            return {**_after_time_and_id("purchases", asked), "own": own}
 
         def build(_: Actor, key: PageKey, rows: list[Row[Any]]) -> CreditPurchaseConnection:
             return page(
@@ -158,7 +158,7 @@ class Loaders:
                 key[1],
                 after=key[2] is not None,
                 node=as_purchase,
-                cursor=lambda row: encode_cursor(row.created_at.isoformat(), row.id),
+                cursor=lambda row: encode_cursor("purchases", row.created_at.isoformat(), row.id),
             )
 
         return await self._pages(statements.PURCHASE_PAGES, keys, parameters, build)
@@ -190,9 +190,19 @@ class Loaders:
         return [built[key] for key in keys]
 
 
-def _after_time_and_id(asked: list[PageKey]) -> dict[str, Any]:
-    read: Callable[..., tuple[datetime, UUID]] = lambda at, key: (datetime.fromisoformat(at), UUID(key))  # noqa: E731
-    after = [decode_cursor(cursor, read) for _, _, cursor in asked]
+def _sequence(text: str) -> tuple[int]:
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise ValueError
+    return (number,)
+
+
+def _time_and_id(at: str, key: str) -> tuple[datetime, UUID]:
+    return datetime.fromisoformat(at).astimezone(UTC), UUID(key)
+
+
+def _after_time_and_id(connection: str, asked: list[PageKey]) -> dict[str, Any]:
+    after = [decode_cursor(connection, cursor, _time_and_id) for _, _, cursor in asked]
     return {
         "after_times": [one[0] if one else None for one in after],
         "after_ids": [one[1] if one else None for one in after],

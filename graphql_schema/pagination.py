@@ -12,6 +12,7 @@ from graphql import GraphQLError
 T = TypeVar("T")
 C = TypeVar("C")
 MAX_PAGE = 100
+MAX_CURSOR_LENGTH = 200
 
 
 @strawberry.type
@@ -42,20 +43,30 @@ def check_first(first: int) -> int:
     return first
 
 
-def encode_cursor(*key: Any) -> str:
-    """An opaque cursor of a row's sort key."""
+def encode_cursor(connection: str, *key: Any) -> str:
+    """An opaque cursor: which connection it is of, and a row's sort key."""
+    key = (connection, *key)
     return base64.urlsafe_b64encode(json.dumps(key, default=str, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None, read: Callable[..., tuple[Any, ...]]) -> tuple[Any, ...] | None:
-    """The sort key in a cursor, its parts turned into values by `read`; None without a cursor."""
+def decode_cursor(connection: str, cursor: str | None, read: Callable[..., tuple[Any, ...]]) -> tuple[Any, ...] | None:
+    """The sort key in a cursor of that connection, its parts (strings) turned into values by `read`; None without a cursor."""
     if cursor is None:
         return None
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        return read(*json.loads(base64.urlsafe_b64decode(padded)))
-    except (binascii.Error, ValueError, TypeError):
+        return read(*_key_in(connection, cursor))
+    except (binascii.Error, ValueError, TypeError, OverflowError):
         raise GraphQLError("`after` is not a cursor of this connection. Use an `endCursor` that it gave.") from None
+
+
+def _key_in(connection: str, cursor: str) -> list[str]:
+    if len(cursor) > MAX_CURSOR_LENGTH:
+        raise ValueError
+    of, *key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    parts = [part for part in key if isinstance(part, str)]
+    if of != connection or parts != key:
+        raise ValueError
+    return parts
 
 
 def page(

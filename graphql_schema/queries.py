@@ -122,6 +122,8 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
 async def _user(context: Context, user_id: UUID) -> User | None:
     """The viewer, or someone with whom they share a pool in which they see members."""
     session = await context.session()
+    if not session.actor.sees_people:
+        return None
     row = await session.tx.row(
         statements.TENANT_USER,
         {"tenant": session.tx.tenant_id, "id": user_id, "viewer": session.actor.user_id},

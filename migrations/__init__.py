@@ -65,8 +65,14 @@ async def _run(url: str, step: Callable[[Connection], None], role_urls: tuple[st
 
 
 async def _set_password(connection: AsyncConnection, role: str, url: str) -> None:
+    """A role that an administrator made keeps the password that it has: only who made a role may change it."""
     password = make_url(url).password if url else None
-    if password:
+    if not password:
+        return
+    ours = text(
+        "SELECT rolsuper OR pg_has_role(:role, 'USAGE WITH ADMIN OPTION') FROM pg_roles WHERE rolname = current_user"
+    )
+    if await connection.scalar(ours, {"role": role}):
         await connection.exec_driver_sql(f"ALTER ROLE {role} PASSWORD '{scram_verifier(password)}'")
 
 

@@ -100,6 +100,11 @@ class Actor:
         return self._reads if found is None else found.sees_members
 
     @property
+    def sees_people(self) -> bool:
+        """Whether the actor is shown anybody: a service without pool:read is not."""
+        return self.kind is not ActorKind.SERVICE or self._reads
+
+    @property
     def _reads(self) -> bool:
         return self.kind is ActorKind.SERVICE and READ_SCOPE in self.scopes
 
@@ -107,7 +112,7 @@ class Actor:
         """The membership, if it has the permission. A pool of others is NotFound, a missing permission Forbidden."""
         found = self.membership(pool_id)
         if found is None:
-            raise NotFound("pool")
+            raise NotFound("pool", path=("poolId",))
         if not found.active:
             raise Forbidden("Your membership of this pool is suspended. Its owner or an admin can reactivate it.")
         if permission not in found.permissions:

@@ -140,8 +140,7 @@ class EmbeddedIssuer:
         try:
             self._check_authorize(parameters)
             if request.method == "GET":
-                people = sorted(await self.everybody(), key=lambda one: one.tenant_name)
-                return HTMLResponse(choose_page(people, parameters), headers=PAGE_HEADERS)
+                return HTMLResponse(choose_page(await self.everybody(), parameters), headers=PAGE_HEADERS)
             code = self._grant(await self._chosen(parameters), parameters)
         except _AuthorizeError as refusal:
             return self._authorize_refused(refusal, parameters)

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined
@@ -36,7 +35,8 @@ button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .person strong { display: block; font-weight: 600; }
 .person span span { color: var(--soft); overflow-wrap: anywhere; }
 .role { flex: none; padding: .125rem .625rem; border: 1px solid var(--line);
-  border-radius: 1rem; font-size: .8125rem; color: var(--soft); }
+  border-radius: 1rem; font-size: .8125rem; color: var(--soft);
+  text-transform: capitalize; }
 @media (max-width: 26rem) { .person { flex-direction: column; align-items: start; gap: .375rem; } }
 .cancel { margin-top: 2rem; padding: .5rem 1rem; background: none; }
 """
@@ -103,9 +103,11 @@ _HIDDEN = (
 
 
 def choose_page(people: Sequence["Person"], parameters: Mapping[str, str]) -> str:
-    """The page to choose a person, by tenant (people come sorted by it); the request's parameters go along with the
-    choice."""
-    tenants = [(name, list(group)) for name, group in groupby(people, key=lambda person: person.tenant_name)]
+    """The page to choose a person, by tenant, in the order given; the request's parameters go along with the choice."""
+    by_tenant: dict[str, list[Person]] = {}
+    for person in people:
+        by_tenant.setdefault(person.tenant_name, []).append(person)
+    tenants = list(by_tenant.items())
     text = "These are the demo people of this development system. No password is needed."
     if not tenants:
         return message_page("Nobody to sign in as", "There are no demo people in the database. Run: portal seed")

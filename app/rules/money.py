@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 CREDIT_PLACES = 6
 _CREDIT_UNIT = Decimal(1).scaleb(-CREDIT_PLACES)
 _CENT = Decimal(1)
+_QUOTED_LENGTH = 30
 
 
 def round_credits(amount: Decimal) -> Decimal:
@@ -15,6 +16,14 @@ def round_credits(amount: Decimal) -> Decimal:
 def round_cents(cents: Decimal) -> int:
     """Round an amount of cents half up to whole cents (ruling 2). Once, at the end of a computation."""
     return int(cents.quantize(_CENT, rounding=ROUND_HALF_UP))
+
+
+def quoted(amount: Decimal) -> str:
+    """A number that somebody sent, as a message may repeat it: 1E-999999 written out would be a million characters."""
+    if not amount.is_finite() or abs(amount.adjusted()) > _QUOTED_LENGTH:
+        return str(amount)[:_QUOTED_LENGTH]
+    text = f"{amount:f}"
+    return text if len(text) <= _QUOTED_LENGTH else f"{text[:_QUOTED_LENGTH]}..."
 
 
 def units(cents: int) -> Decimal:

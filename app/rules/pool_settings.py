@@ -128,7 +128,7 @@ class SettingsChange:
 
 
 def apply(current: PoolSettings, change: SettingsChange, roles: Mapping[UUID, Role]) -> PoolSettings:
-    """The settings after a change, checked as a whole; `roles` are the pool's members by user id. Raises Invalid or TierNotEligible."""
+    """The settings after a change, checked; `roles` are the pool's members by user id. Raises Invalid or TierNotEligible."""
     if change.family and current.family is None:
         raise TierNotEligible(
             "Family settings exist in a family's pool only; this pool is of another kind.", path=("patch", "family")
@@ -140,7 +140,8 @@ def apply(current: PoolSettings, change: SettingsChange, roles: Mapping[UUID, Ro
     )
     _check_notifications(wanted.notifications)
     _check_access(wanted.access_control)
-    if wanted.family is not None:
+    # A member who has left or grown up meanwhile must not stand in the way of a change to something else.
+    if wanted.family is not None and "underage_members" in change.family:
         _check_family(wanted.family, roles)
     return wanted
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from app.rules.errors import Invalid
-from app.rules.money import round_cents, round_credits
+from app.rules.money import quoted, round_cents, round_credits
 
 MIN_QUANTITY = Decimal(1)
 MAX_QUANTITY = Decimal(10_000)
@@ -44,13 +44,17 @@ def check_quantity(quantity: Decimal) -> Decimal:
     """Any quantity from 1 to 10,000 credits in steps of 0.01 (ruling 4); anything else is Invalid and says what would be right."""
     if not quantity.is_finite():
         raise Invalid(
-            f"credits must be a number from 1 to 10,000, not {quantity}.", path=("credits",), reason="quantity"
+            f"credits must be a number from 1 to 10,000, not {quoted(quantity)}.", path=("credits",), reason="quantity"
         )
     if not MIN_QUANTITY <= quantity <= MAX_QUANTITY:
-        raise Invalid(f"credits must be from 1 to 10,000; {quantity:f} is not.", path=("credits",), reason="quantity")
+        raise Invalid(
+            f"credits must be from 1 to 10,000; {quoted(quantity)} is not.", path=("credits",), reason="quantity"
+        )
     if quantity % QUANTITY_STEP:
         raise Invalid(
-            f"credits come in steps of 0.01; {quantity:f} has more places.", path=("credits",), reason="quantity_step"
+            f"credits come in steps of 0.01; {quoted(quantity)} has more places.",
+            path=("credits",),
+            reason="quantity_step",
         )
     return quantity.quantize(QUANTITY_STEP)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from app.rules.errors import Invalid
+from app.rules.money import quoted
 
 MAX_LIMIT = Decimal(1_000_000)
 ZERO = Decimal("0.000000")  # at the scale of every amount of credits
@@ -80,6 +81,10 @@ def check_amount(amount: Decimal, *, path: tuple[str, ...]) -> None:
     """A credit amount that a person sets: finite, from 0 to 1,000,000, at most 6 places."""
     name = path[-1]
     if not amount.is_finite() or not 0 <= amount <= MAX_LIMIT:
-        raise Invalid(f"{name} must be from 0 to 1,000,000 credits; {amount} is not.", path=path, reason="credits")
+        raise Invalid(
+            f"{name} must be from 0 to 1,000,000 credits; {quoted(amount)} is not.", path=path, reason="credits"
+        )
     if amount != amount.quantize(Decimal("0.000001")):
-        raise Invalid(f"{name} has at most 6 decimal places; {amount:f} has more.", path=path, reason="credits_places")
+        raise Invalid(
+            f"{name} has at most 6 decimal places; {quoted(amount)} has more.", path=path, reason="credits_places"
+        )

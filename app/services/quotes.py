@@ -67,7 +67,7 @@ class QuoteSigner:
             if found.headers().get("typ") != _HEADER["typ"]:
                 return None
             return _from_claims(json.loads(found.payload))
-        except (JoseError, ValueError, KeyError, TypeError):
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             return None
 
 

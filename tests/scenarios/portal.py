@@ -5,15 +5,14 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
 import stripe
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -34,7 +33,7 @@ from app.services.quotes import QuoteSigner
 from app.tenancy import Database
 from app.webhooks import StripeWebhook
 from tests.auth.serving import new_browser, serving
-from tests.conftest import Urls, connecting
+from tests.conftest import Urls
 from tests.factories import Household, make_household
 from tests.payments.sandbox import PUBLISHABLE_KEY, SECRET_KEY, WEBHOOK_SECRET, Sandbox
 
@@ -87,7 +86,20 @@ class Portal:
     mailbox: Mailbox
     webhook_url: str
     signer: QuoteSigner
-    stopping: asyncio.Event
+    mail: AsyncExitStack  # closing it stops the mail server
+
+    @asynccontextmanager
+    async def without_mail(self) -> AsyncIterator[None]:
+        """The mail server is down for as long as the block lasts."""
+        await self.mail.aclose()
+        try:
+            yield
+        finally:
+            await self.mail.enter_async_context(receiving(self.mailbox, mail_port(self.settings)))
+
+
+def mail_port(settings: Settings) -> int:
+    return int(settings.smtp_url.rpartition(":")[2])
 
 
 @asynccontextmanager
@@ -100,18 +112,12 @@ async def running_portal(
     mailbox, inbox, stopping = Mailbox(directory / "mails"), Inbox(urls.worker), asyncio.Event()
     gateway = Gateway(api_key=SECRET_KEY, webhook_secret=WEBHOOK_SECRET, api_base=sandbox_url)
     take = StripeWebhook(gateway, inbox, livemode=False)
-    async with receiving(mailbox, port), serving(lambda _: _endpoints(take)) as url:
+    async with AsyncExitStack() as mail, serving(lambda _: _endpoints(take)) as url:
+        await mail.enter_async_context(receiving(mailbox, port))
         worker = asyncio.create_task(work(settings, stopping))
         try:
-            yield Portal(
-                database,
-                inspector,
-                settings,
-                mailbox,
-                f"{url}/webhooks/stripe",
-                QuoteSigner(SECRET),
-                stopping,
-            )
+            signer = QuoteSigner(SECRET)
+            yield Portal(database, inspector, settings, mailbox, f"{url}/webhooks/stripe", signer, mail)
         finally:
             stopping.set()
             await worker
@@ -136,7 +142,6 @@ class Buying:
     gateway: Gateway
     household: Household
     unbalanced: bool = False  # a scenario in which Stripe took what was not asked for
-    _gateways: list[Gateway] = field(default_factory=list)
 
     @property
     def purchasing(self) -> Purchasing:
@@ -197,7 +202,9 @@ class Buying:
         found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
         return found
 
-    async def webhook(self, event: dict[str, Any], *, secret: str = WEBHOOK_SECRET, age: int = 0, **headers: str) -> int:
+    async def webhook(
+        self, event: dict[str, Any], *, secret: str = WEBHOOK_SECRET, age: int = 0, **headers: str
+    ) -> int:
         """Send one event to the portal as Stripe signs it; the status of the answer."""
         body = json.dumps(event)
         signature = stripe.WebhookSignature.generate_signature_header(body, secret, int(time.time()) - age)
@@ -214,7 +221,9 @@ class Buying:
     async def time_passes(self) -> None:
         """What the queue holds for later is due now."""
         await self.portal.inspector.execute(
-            "UPDATE pgqueuer SET execute_after = now() - interval '1 second' WHERE status = 'queued'"
+            "UPDATE pgqueuer SET execute_after = now() - interval '1 second' WHERE status = 'queued';"
+            "SELECT pg_notify('ch_pgqueuer', json_build_object('type', 'table_changed_event', 'channel', 'ch_pgqueuer',"
+            " 'operation', 'update', 'sent_at', now(), 'table', 'pgqueuer')::text)"
         )
         await self.worked()
 
@@ -230,7 +239,7 @@ class Buying:
 
     async def _nothing_due(self) -> bool:
         due = "SELECT count(*) FROM pgqueuer WHERE status = 'picked' OR (status = 'queued' AND execute_after <= now())"
-        return (await self.portal.inspector.fetchval(due)) == 0
+        return not await self.portal.inspector.fetchval(due)
 
     async def balanced(self) -> None:
         """The ledger proves itself, credits came once, and Stripe took exactly what the completed purchases cost."""
@@ -242,7 +251,7 @@ class Buying:
                 " WHERE tenant_id = $1 AND status = 'completed'"
             )
             taken = {one["id"]: one["amount_received"] for one in await self.charges() if one["amount_received"]}
-            assert taken == dict(completed)
+            assert taken == {row[0]: row[1] for row in completed}
 
 
 async def new_buying(portal: Portal, sandbox: Sandbox, gateway: Gateway) -> Buying:
@@ -252,6 +261,3 @@ async def new_buying(portal: Portal, sandbox: Sandbox, gateway: Gateway) -> Buyi
     await sandbox.webhooks(url=portal.webhook_url)
     household = await make_household(portal.database, stripe_customer_id=None)
     return Buying(portal, sandbox, gateway, household)
-
-
-__all__ = ["Buying", "Portal", "connecting", "httpx", "new_buying", "running_portal", "until"]

@@ -26,7 +26,11 @@ async def test_a_success_with_bonus_is_in_every_book(buying: Buying) -> None:
     command = await buying.command(credits_amount="50")
     purchase_id = await buying.buy(command)
     bought = await buying.purchase(purchase_id)
-    assert (bought["status"], bought["payment_amount_cents"], bought["payment_currency"]) == ("completed", 42_500, "USD")
+    assert (bought["status"], bought["payment_amount_cents"], bought["payment_currency"]) == (
+        "completed",
+        42_500,
+        "USD",
+    )
     assert (bought["credits_amount"], bought["bonus_credits"], bought["total_credits"]) == (
         Decimal(50),
         Decimal("7.5"),
@@ -141,7 +145,7 @@ async def test_a_declined_card_credits_nothing_and_says_why(buying: Buying, card
     assert failed["failure_reason"] == decline_advice("card_declined", code)
     assert failed["failed_at"] is not None
     after = await buying.pool()
-    assert {name for name in before.keys() if before[name] != after[name]} <= {"stripe_customer_id", "updated_at"}
+    assert {name for name, value in before.items() if value != after[name]} <= {"stripe_customer_id", "updated_at"}
     assert (await buying.entries())[1:] == []
     await buying.sandbox.deliver()
     await buying.time_passes()
@@ -249,7 +253,9 @@ async def refused(buying: Buying, command: PurchaseCommand, refusal: type[Except
 
 
 async def test_who_may_not_buy_is_refused(buying: Buying) -> None:
-    command = PurchaseCommand(buying.quote(buyer="rosa"), await buying.sandbox.card(), (await buying.command()).idempotency_key)
+    command = PurchaseCommand(
+        buying.quote(buyer="rosa"), await buying.sandbox.card(), (await buying.command()).idempotency_key
+    )
     await refused(buying, command, Forbidden, "rosa")
 
 

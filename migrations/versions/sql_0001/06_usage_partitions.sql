@@ -4,8 +4,9 @@ CREATE TABLE credit_usage_default PARTITION OF credit_usage DEFAULT;
 ALTER TABLE credit_usage_default ENABLE ROW LEVEL SECURITY;
 
 -- Makes the missing monthly partitions (UTC) of credit_usage from the first month to the last and says how many it made.
--- portal_worker calls it ahead of time; SECURITY DEFINER, because only the owner may create tables. Rows of a month that
--- waited in the default partition move into the month's own: they are taken past the parent, whose FORCE holds for the owner too.
+-- portal_worker calls it ahead of time; SECURITY DEFINER, because only the owner may create tables. Rows of a month that waited in the
+-- default partition move into the month's own: aside first, for a partition is attached empty (attaching checks the foreign keys of its
+-- rows as the owner, who meets FORCE on the tables they refer to), and past the parent, for FORCE holds on it too.
 CREATE FUNCTION create_usage_partitions(first_month date, last_month date) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET timezone = 'UTC'
     AS $$
@@ -26,14 +27,16 @@ BEGIN
             LOCK TABLE public.credit_usage IN SHARE UPDATE EXCLUSIVE MODE;
             LOCK TABLE public.credit_usage_default IN ACCESS EXCLUSIVE MODE;
             IF to_regclass('public.' || partition) IS NULL THEN
+                CREATE TABLE public.credit_usage_late (LIKE public.credit_usage);
+                WITH late AS (DELETE FROM public.credit_usage_default WHERE created_at >= month AND created_at < next_month RETURNING *)
+                INSERT INTO public.credit_usage_late SELECT * FROM late;
                 EXECUTE format('CREATE TABLE public.%I (LIKE public.credit_usage INCLUDING ALL)', partition);
                 EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', partition);
                 EXECUTE format(
-                    'WITH moved AS (DELETE FROM public.credit_usage_default WHERE created_at >= %L AND created_at < %L RETURNING *) '
-                    'INSERT INTO public.%I SELECT * FROM moved', month, next_month, partition);
-                EXECUTE format(
                     'ALTER TABLE public.credit_usage ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
                     partition, month, next_month);
+                EXECUTE format('INSERT INTO public.%I SELECT * FROM public.credit_usage_late', partition);
+                DROP TABLE public.credit_usage_late;
                 made := made + 1;
             END IF;
         END IF;
