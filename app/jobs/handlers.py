@@ -21,6 +21,7 @@ from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
 from app.services.queue import Job
 from app.services.receipts import Receipts
+from app.services.upkeep import Upkeep
 
 log = structlog.get_logger("jobs")
 
@@ -36,6 +37,7 @@ class Handlers:
     gateway: Gateway
     inbox: Inbox
     receipts: Receipts
+    upkeep: Upkeep
 
     async def finish_purchase(self, job: QueuedJob) -> None:
         """Follow an open purchase until it has ended. Money may be under way: no number of failures ends the following."""
@@ -74,6 +76,16 @@ class Handlers:
         made = await self.inbox.create_partitions()
         log.info("usage.partitions", made=made)
 
+    async def expire_holds(self, _: Schedule | None = None) -> None:
+        """Give back what is held beyond its time. Should this be late, the pool's next spend does it."""
+        expired = await self.upkeep.expire_holds(await self.inbox.tenants())
+        log.info("spending.expired", pools=expired)
+
+    async def reset_months(self, _: Schedule | None = None) -> None:
+        """Begin the months that are due, those missed in a downtime too."""
+        begun = await self.upkeep.reset_months(await self.inbox.tenants())
+        log.info("pools.months_begun", periods=begun)
+
 
 def register(queuer: PgQueuer, handlers: Handlers) -> None:
     """Connect the jobs' names with their handlers."""
@@ -84,6 +96,8 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
     ):
         queuer.entrypoint(job.value, on_failure="hold", executor_factory=_retrying)(handler)
     queuer.schedule("usage.partitions", "17 3 * * *")(handlers.create_partitions)
+    queuer.schedule("spending.expire_holds", "* * * * *")(handlers.expire_holds)
+    queuer.schedule("pools.reset_months", "*/5 * * * *")(handlers.reset_months)
 
 
 def _retrying(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:

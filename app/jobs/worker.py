@@ -11,11 +11,14 @@ from pgqueuer import PgQueuer
 from app.config import Settings
 from app.jobs.handlers import Handlers, register
 from app.payments.gateway import Gateway
+from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
+from app.services.spending.service import Spending
+from app.services.upkeep import Upkeep
 from app.tenancy import Database
 
 log = structlog.get_logger("worker")
@@ -42,11 +45,13 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         webhook_secret=settings.stripe_webhook_secret,
         api_base=settings.stripe_api_base,
     )
+    catalogue = CatalogueCache(database)
     handlers = Handlers(
         purchasing=Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url),
         gateway=gateway,
         inbox=inbox,
         receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
+        upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
     )
     await gateway.open()
     try:

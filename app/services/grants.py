@@ -43,6 +43,10 @@ async def reset_month(tx: Transaction, pool_id: UUID, catalogue: Catalogue, now:
     resets_at: datetime | None = row.monthly_resets_at
     periods = 0
     while resets_at is not None and resets_at <= now:
+        pool.included_total, pool.included_used = (
+            pool.remaining[Bucket.INCLUDED],
+            Decimal(0),
+        )  # a month counts its own use
         await post(tx, pool, _month_entries(pool, granted))
         resets_at = next_reset(row.anchor or resets_at, resets_at)
         periods += 1

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import asyncpg
 
@@ -73,6 +74,11 @@ class Inbox:
                 PARKED_AFTER,
             )
         return None if tries >= PARKED_AFTER else min(_FIRST_RETRY * 2 ** (tries - 1), _LONGEST_RETRY)
+
+    async def tenants(self) -> list[UUID]:
+        """Every tenant's id: scheduled jobs visit them one by one."""
+        async with self._connection() as connection:
+            return [row["id"] for row in await connection.fetch("SELECT id FROM tenants ORDER BY id")]
 
     async def create_partitions(self) -> int:
         """Make the usage partitions of this month and the next three; how many were missing."""

@@ -15,7 +15,7 @@ from app.rules.errors import Forbidden, NotFound
 from app.rules.spending_gate import SpendLimit, TierCaps
 from app.services.catalogue import CatalogueCache
 from app.services.spending.books import WRITE_SCOPE
-from app.services.spending.commands import Command, Reserve
+from app.services.spending.commands import Command, Expire, Reserve
 from app.services.spending.decisions import PriceBook
 from app.services.spending.lanes import Answer, Call, Flush, Lanes
 from app.tenancy import ActorKind, Database, Scope
@@ -89,6 +89,11 @@ class Spending:
             decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [asked], for_update=False)
         decisions.expire()
         return decisions.limits(user_id, model_id, credits)
+
+    async def expire(self, tenant_id: UUID, pool_id: UUID) -> None:
+        """Give back the pool's overdue holds."""
+        await self._refresh()
+        await self._lanes.submit(tenant_id, pool_id, Call([Expire()]))
 
     async def pool_of(self, tenant_id: UUID, request_id: UUID) -> UUID | None:
         """In which pool a request_id has taken its hold."""

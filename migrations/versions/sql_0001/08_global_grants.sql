@@ -9,3 +9,8 @@ GRANT SELECT ON alembic_version TO portal_app, portal_worker;
 
 -- Operators' commands walk all tenants (portal ledger audit): the owner may list their names, and acts in one at a time like everyone.
 CREATE POLICY tenants_listed_by_owner ON tenants FOR SELECT TO CURRENT_USER USING (true);
+
+-- Scheduled jobs visit every tenant: the worker may list their ids, and acts in one at a time like everyone.
+GRANT SELECT (id) ON tenants TO portal_worker;
+
+CREATE POLICY tenants_listed_by_worker ON tenants FOR SELECT TO portal_worker USING (true);
