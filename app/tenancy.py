@@ -131,7 +131,7 @@ class Database:
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
         async with self._engine.connect() as connection:
-            driver = cast(asyncpg.Connection, (await connection.get_raw_connection()).driver_connection)
+            driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
             try:
                 await driver.execute(f"BEGIN {mode}; {scope.statements()}")
                 yield Transaction(connection, driver, scope)
