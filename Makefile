@@ -104,7 +104,7 @@ frontend/node_modules/.installed: frontend/package-lock.json frontend/package.js
 # Built again only when a source is newer than the last build.
 page: | $(BIN)/.installed  ## Build the page
 	@newer=$$(find frontend -name node_modules -prune -o -name dist -prune -o -name gql -prune \
-		-o -type f -newer frontend/dist/index.html -print -quit 2>&1) # an error, too: there is no page yet
+		-o -type f -newer frontend/dist/index.html -print -quit 2>&1) || newer='there is no page yet'
 	test -n "$$newer" || exit 0
 	$(MAKE) --no-print-directory frontend/node_modules/.installed
 	$(WITH_NODE)

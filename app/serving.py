@@ -8,7 +8,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.config import Settings
 
 HEADER_SECONDS = 10.0  # from the first byte of a request (or the connection) to the end of its headers
+BODY_SECONDS = 60.0  # for any body at all; who reads one has a shorter deadline and an answer for it
 LINGER_SECONDS = 5.0  # for a body that is still coming after it was answered: time to read the answer
+READ_SECONDS = 20.0  # in which a client must take some of the answer that is waiting for it
+READ_BYTES = 20_000  # how much of it
 MAX_HEADER_BYTES = 32_768  # request line and headers; the session cookie has at most 4 kB
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -21,47 +24,67 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: TimerHandle | None = None
+        self._read_deadline: TimerHandle | None = None
         self._reading_headers = True
         self._body_complete = True
         self._header_bytes = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_headers()
+        self._cut_after(HEADER_SECONDS, _TOO_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._reading_headers:
             self._header_bytes += len(data)  # a body that comes in the same packet counts too, so look before it is fed
             if self._deadline is None:
-                self._await_headers()
+                self._cut_after(HEADER_SECONDS, _TOO_SLOW)
         super().data_received(data)
         if self._reading_headers and self._header_bytes > MAX_HEADER_BYTES:
             self._cut(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        self._cancel()
+        self._cut_after(BODY_SECONDS)
         self._reading_headers, self._body_complete = False, False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._body_complete, self._reading_headers, self._header_bytes = True, True, 0
-        if self.cycle.response_complete:
-            self._cancel()
+        self._cancel()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self._body_complete and not self.transport.is_closing():
-            self._cancel()
-            self._deadline = self.loop.call_later(LINGER_SECONDS, self._cut, b"")
+            self._cut_after(LINGER_SECONDS)
 
-    def _await_headers(self) -> None:
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reading()
+
+    def _await_reading(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._read_deadline = self.loop.call_later(READ_SECONDS, self._check_reading, waiting)
+
+    def _check_reading(self, waited: int) -> None:
+        if waited - self.transport.get_write_buffer_size() < READ_BYTES:
+            self.transport.abort()  # close would wait for the client to take the rest
+        else:
+            self._await_reading()
+
+    def resume_writing(self) -> None:
+        if self._read_deadline is not None:
+            self._read_deadline.cancel()
+            self._read_deadline = None
+        super().resume_writing()
+
+    def _cut_after(self, seconds: float, answer: bytes = b"") -> None:
         self._cancel()
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self._cut, _TOO_SLOW)
+        self._deadline = self.loop.call_later(seconds, self._cut, answer)
 
     def _cancel(self) -> None:
         if self._deadline is not None:

@@ -5,7 +5,7 @@ Each text is looked at once; what comes again costs a dictionary look-up.
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -29,10 +29,12 @@ from graphql_schema.limits import (
     Limits,
     Meter,
     PageSizes,
+    page_size,
     page_variables,
 )
 
 CACHED_DOCUMENTS = 512  # the page has some thirty; what is never asked again is the first to go
+KEPT_PAGE_SIZES = 32  # for each document
 CACHED_CHARACTERS = 2_000_000  # of source text: a syntax tree takes some fifty times that
 
 
@@ -44,6 +46,7 @@ class Prepared:
     errors: tuple[GraphQLError, ...] = ()
     page_variables: frozenset[str] = frozenset()
     shared: Shared | None = None
+    affordable: set[tuple[int | None, ...]] = field(default_factory=set)  # page sizes that were within the limits
 
 
 class Documents:
@@ -88,10 +91,14 @@ class Documents:
 
     def _within_limits(self, prepared: Prepared, variables: Mapping[str, Any]) -> Prepared:
         """The cost is known only with the page sizes that this request's variables give."""
-        try:
-            Meter(prepared.document, self._page_sizes, self._limits, variables).check()  # type: ignore[arg-type]
-        except LimitExceededError as error:
-            return Prepared(None, (error,))
+        sizes = tuple(page_size(variables.get(name)) for name in prepared.page_variables)
+        if sizes not in prepared.affordable:
+            try:
+                Meter(prepared.document, self._page_sizes, self._limits, variables).check()  # type: ignore[arg-type]
+            except LimitExceededError as error:
+                return Prepared(None, (error,))
+            if len(prepared.affordable) < KEPT_PAGE_SIZES:
+                prepared.affordable.add(sizes)
         return prepared
 
     def _keep(self, source: str, prepared: Prepared) -> None:

@@ -114,9 +114,13 @@ def _default(argument: GraphQLArgument) -> int:
 
 def _int(value: Any, variables: Mapping[str, Any]) -> int | None:
     if isinstance(value, VariableNode):
-        given = variables.get(value.name.value)
-        return given if type(given) is int else None
+        return page_size(variables.get(value.name.value))
     return int(value.value) if isinstance(value, IntValueNode) else None
+
+
+def page_size(given: Any) -> int | None:
+    """A variable's value as a page size; None for what is none. 25.0 is one: Int takes it."""
+    return int(given) if type(given) in {int, float} else None
 
 
 class Measure(NamedTuple):

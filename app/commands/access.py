@@ -11,7 +11,7 @@ from app.environment import load_settings
 
 def token(email: str) -> str:
     """A bearer token for a demo person, signed by the embedded issuer's key. CommandError if nobody has that address."""
-    from app.embedded.demo import PEOPLE
+    from app.embedded.demo_people import PEOPLE
     from app.embedded.oidc import mint
 
     settings = development_settings("token")

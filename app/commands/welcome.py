@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.config import PROJECT, Settings
-from app.embedded.demo import PEOPLE
+from app.embedded.demo_people import PEOPLE
 
 
 def welcome(settings: Settings, seconds: float) -> None:

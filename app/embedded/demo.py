@@ -1,4 +1,4 @@
-"""The demo tenants: people to sign in as, and `seed`, which writes their past.
+"""The demo tenants: `seed` writes their past.
 
 Everything is written as portal_app, in one transaction a tenant with the tenant's own scope: no grant or policy is stepped around, and a
 seed that is interrupted leaves whole tenants behind. Called again it adds what is missing and touches nothing that is there.
@@ -15,7 +15,6 @@ from sqlalchemy import insert, select, text
 
 from app.embedded.demo_history import History, Row, add_months, simulate
 from app.embedded.demo_tenants import TENANTS, DemoTenant, demo_id
-from app.embedded.oidc import Person
 from app.rules.burn_order import Bucket
 from app.rules.catalogue import TIERS
 from app.rules.permissions import DEFAULT_PERMISSIONS, Permission
@@ -28,12 +27,6 @@ from models import (
     Organization,
     Subscription,
     Tenant,
-)
-
-PEOPLE: tuple[Person, ...] = tuple(
-    Person(tenant.subject(member), tenant.id, tenant.name, member.email, member.name, member.role.value)
-    for tenant in TENANTS
-    for member in tenant.members
 )
 
 

@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 
 from app.config import Settings
 from app.embedded import mailbox, oidc, stripe
-from app.embedded.demo import PEOPLE
+from app.embedded.demo_people import PEOPLE
 
 
 def create_app(settings: Settings) -> Starlette:

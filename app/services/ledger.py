@@ -16,6 +16,7 @@ from sqlalchemy import insert, select, update
 
 from app.rules.burn_order import Bucket, burn
 from app.rules.errors import InsufficientLedger, NotFound
+from app.rules.money import round_credits
 from app.tenancy import Transaction
 from models.pools import CreditPool
 from models.transactions import CreditTransaction
@@ -123,6 +124,10 @@ async def post(tx: Transaction, pool: LockedPool, entries: Sequence[Entry]) -> N
 
 def _write(tenant_id: UUID, pool: LockedPool, entry: Entry) -> dict[str, Any]:
     """Apply one entry to the balances; the row to insert. Raises InsufficientLedger rather than take a bucket below zero."""
+    if entry.amount != round_credits(
+        entry.amount
+    ):  # the database would round each figure by itself and break the chain
+        raise ValueError(f"{entry.amount} credits: an entry is rounded to 6 places before it is posted")
     left = pool.remaining[entry.bucket] + entry.amount
     if left < 0 or pool.available + entry.amount < 0:
         raise InsufficientLedger(entry.bucket.value, pool.remaining[entry.bucket], -entry.amount)

@@ -9,8 +9,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from app.embedded.demo import PEOPLE, seed
+from app.embedded.demo import seed
 from app.embedded.demo_history import add_months
+from app.embedded.demo_people import PEOPLE
 from app.embedded.demo_tenants import NIA, NORTHWIND, RIVERA, SAM, TENANTS
 from app.rules.catalogue import TIERS
 from app.rules.spending_limits import local_date, week_start

@@ -26,7 +26,7 @@ async def launch(playwright: Playwright) -> Browser:
     return await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
 
-@dataclass(slots=True)
+@dataclass
 class Visit:
     """One person's browser: a context of its own, watched."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.e2e.browser import DESKTOP, Visit, launch
 from tests.e2e.portal import RunningPortal, start_portal
@@ -32,6 +32,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=15_000)
     async with async_playwright() as playwright:
         browser = await launch(playwright)
         yield browser

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from app.auth.actor import Unauthenticated, UserPrincipal
@@ -23,7 +24,7 @@ from app.auth.refusals import Reason
 from app.config import Settings
 from app.edge import Edge
 from app.page import Page, playground
-from app.serving import uvicorn_options
+from app.serving import BoundedProtocol, uvicorn_options
 from graphql_schema.server import GraphQLEndpoint
 from tests.edge.probe import schema, writes
 
@@ -55,15 +56,23 @@ def edge_app(settings: Settings, dist: Path) -> Starlette:
     async def broken(_: Request) -> None:
         raise RuntimeError("a fault outside of GraphQL")
 
-    routes = [Route("/graphql", endpoint), Route("/broken", broken), Mount("/", Page(settings, dist))]
+    async def large(_: Request) -> Response:
+        return Response(b" " * 64_000_000)
+
+    async def caller(request: Request) -> Response:
+        return PlainTextResponse(f"{request.client.host if request.client else None} {request.url.scheme}")
+
+    own = [Route("/graphql", endpoint), Mount("/", Page(settings, dist))]
+    routes = [Route("/broken", broken), Route("/large", large), Route("/caller", caller), *own]
     return Starlette(routes=routes, middleware=[Middleware(Edge, settings)])
 
 
 class Served:
     """An application on a port of this machine."""
 
-    def __init__(self, port: int, headers: dict[str, str]) -> None:
-        self.port = port
+    def __init__(self, server: uvicorn.Server, headers: dict[str, str]) -> None:
+        self.port = port = server.servers[0].sockets[0].getsockname()[1]
+        self._server = server
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False)
 
     def ask(self, query: str | None = None, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
@@ -76,6 +85,11 @@ class Served:
         return self.client.post(
             "/graphql", content=content, headers=SIGNED_IN | {"Content-Type": "application/json"} | (headers or {})
         )
+
+    def clients(self) -> set[int]:
+        """The ports of the clients whose connections the server holds."""
+        held = list(self._server.server_state.connections)
+        return {one.client[1] for one in held if isinstance(one, BoundedProtocol) and one.client}
 
     def raw(self, data: bytes, *, wait: float = 5.0, trickle: bytes = b"") -> tuple[bytes, float]:
         """Send bytes, then `trickle` one by one, and read to the end of the connection: (what came, after how many seconds)."""
@@ -117,8 +131,7 @@ def serving(
         while not server.started:
             assert thread.is_alive(), "uvicorn did not start"
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        served = Served(port, headers or {})
+        served = Served(server, headers or {})
         with served.client:
             yield served
     finally:

@@ -2,14 +2,15 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from app import serving
 from app.config import Settings
-from graphql_schema import requests
+from graphql_schema import requests, server
 from tests.edge.conftest import SIGNED_IN, Served, edge_app
 from tests.edge.conftest import serving as served_on_a_port
 from tests.edge.probe import writes
@@ -29,6 +30,8 @@ def hasty(dist: Path) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving, "HEADER_SECONDS", SECONDS)
         patch.setattr(serving, "LINGER_SECONDS", SECONDS)
+        patch.setattr(serving, "READ_SECONDS", SECONDS)
+        patch.setattr(server, "QUERY_SECONDS", SECONDS)
         patch.setattr(requests.read_body, "__defaults__", (SECONDS,))
         with served_on_a_port(edge_app(settings, dist), settings) as served:
             yield served
@@ -90,6 +93,14 @@ def test_a_body_that_goes_on_after_its_answer_is_cut(hasty: Served) -> None:
     assert seconds < SECONDS * 4
 
 
+def test_a_body_that_nobody_reads_in_time_is_cut(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "BODY_SECONDS", SECONDS)
+    settings = Settings(env="development")
+    with served_on_a_port(edge_app(settings, dist), settings) as served:
+        _, seconds = served.raw(HEAD % 100_000, trickle=b" " * 1_000)
+        assert seconds < SECONDS * 4
+
+
 def test_endless_headers_are_cut(hasty: Served) -> None:
     lines = b"".join(b"X-Header-%d: %s\r\n" % (number, b"x" * 1000) for number in range(60))
     answer, _ = hasty.raw(b"GET /graphql HTTP/1.1\r\n" + lines)
@@ -123,6 +134,62 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(ha
         with socket.create_connection(("127.0.0.1", hasty.port)) as connection:
             connection.sendall(HEAD % len(BODY) + BODY[:20])
     time.sleep(0.1)
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut(hasty: Served) -> None:
+    with socket.create_connection(("127.0.0.1", hasty.port)) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        mine = connection.getsockname()[1]
+        assert eventually(lambda: mine in hasty.clients())
+        assert eventually(lambda: mine not in hasty.clients())
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.02)
+    return holds()
+
+
+def test_a_client_that_reads_slowly_gets_its_answer(hasty: Served) -> None:
+    received = 0
+    with socket.create_connection(("127.0.0.1", hasty.port)) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        while part := connection.recv(1_000_000):
+            received += len(part)
+            time.sleep(0.02)
+    assert received > 64_000_000
+
+
+def test_a_query_that_takes_too_long_is_503(hasty: Served) -> None:
+    response = hasty.ask("{ slow(seconds: 30) one { id } }")
+    assert response.status_code == 503
+    assert response.json()["errors"][0]["extensions"] == {"code": "TIMEOUT"}
+    assert response.headers["retry-after"] == "5"
+    assert response.elapsed.total_seconds() < SECONDS * 4
+
+
+@pytest.mark.parametrize(
+    ("trusted", "seen"),
+    [("", "127.0.0.1 http"), ("10.0.0.0/8", "127.0.0.1 http"), ("127.0.0.0/8", "203.0.113.9 https")],
+)
+def test_forwarded_headers_are_believed_from_configured_proxies_only(dist: Path, trusted: str, seen: str) -> None:
+    settings = Settings(env="development", trusted_proxies=trusted)
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
+    with served_on_a_port(edge_app(settings, dist), settings) as served:
+        assert served.client.get("/caller", headers=headers).text == seen
+
+
+def test_connections_are_bounded(dist: Path) -> None:
+    settings = Settings(env="development", max_connections=10)
+    with served_on_a_port(edge_app(settings, dist), settings) as served, ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+        assert eventually(lambda: len(served.clients()) == 10)
+        assert served.client.get("/caller").status_code == 503
+        stack.close()
+        assert eventually(lambda: len(served.clients()) < 10)
+        assert served.client.get("/caller").status_code == 200
 
 
 def test_a_connection_that_is_used_may_stay(hasty: Served) -> None:

@@ -7,7 +7,7 @@ from graphql import DocumentNode, GraphQLError, get_introspection_query, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphql_schema.documents import CACHED_CHARACTERS, CACHED_DOCUMENTS, Documents
+from graphql_schema.documents import CACHED_CHARACTERS, CACHED_DOCUMENTS, KEPT_PAGE_SIZES, Documents
 from graphql_schema.limits import (
     ADVICE,
     MAX_TOKENS,
@@ -121,6 +121,23 @@ def test_the_cost_of_variables_is_that_of_their_values(production: Served) -> No
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["extensions"]["limit"] == "cost"
     assert production.ask(DASHBOARD, variables={"first": 3}).status_code == 200
+    for odd in (
+        "5000",
+        [5000],
+        {"first": 5000},
+        True,
+        5000.5,
+    ):  # no page size: refused as the wrong type, never unmeasured
+        assert production.ask(DASHBOARD, variables={"first": odd}).status_code == 400
+    for size in (5000, 5000.0, 1e300):
+        assert "cost" in production.ask(DASHBOARD, variables={"first": size}).text
+
+
+def test_the_page_sizes_that_are_remembered_are_bounded() -> None:
+    documents = Documents(CORE, introspection=False)
+    for size in range(100):
+        prepared = documents.prepare(DASHBOARD, {"first": size})
+    assert len(prepared.affordable) == KEPT_PAGE_SIZES
 
 
 def test_the_default_of_a_page_variable_counts() -> None:

@@ -219,13 +219,17 @@ class Buying:
         return rows[0] if rows else None
 
     async def time_passes(self) -> None:
+        """What the queue holds for later is due now, and done."""
+        await self.hurry()
+        await self.worked()
+
+    async def hurry(self) -> None:
         """What the queue holds for later is due now."""
         await self.portal.inspector.execute(
             "UPDATE pgqueuer SET execute_after = now() - interval '1 second' WHERE status = 'queued';"
             "SELECT pg_notify('ch_pgqueuer', json_build_object('type', 'table_changed_event', 'channel', 'ch_pgqueuer',"
             " 'operation', 'update', 'sent_at', now(), 'table', 'pgqueuer')::text)"
         )
-        await self.worked()
 
     async def aged(self, purchase_id: UUID, age: str) -> None:
         """The purchase was made that long ago."""

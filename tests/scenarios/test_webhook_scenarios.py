@@ -104,7 +104,7 @@ async def test_a_late_word_of_the_bank_step_does_not_reopen_what_is_paid(buying:
 
 async def test_two_workers_on_one_event(buying: Buying, gateway: Gateway) -> None:
     await buying.sandbox.fault("lose_answer", path=INTENTS)
-    purchase_id = await buying.buy()
+    await buying.buy()
     [intent] = await buying.charges()
     events = await buying.sandbox.events(intent["id"])
     [paid] = [one for one in events if one["type"] == "payment_intent.succeeded"]

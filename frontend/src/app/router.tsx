@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, createRouter, Link, retainSearchParams } 
 import { Button } from "@/design/Button";
 import { PageMessage } from "@/design/PageMessage";
 import { OverviewPage } from "@/features/pool/OverviewPage";
+import { purchaseIdIn } from "@/features/purchases/address";
 import { BuyPage } from "@/features/purchases/BuyPage";
 import { ReceiptPage } from "@/features/purchases/ReceiptPage";
 import { Broken } from "./ErrorBoundary";
@@ -29,7 +30,7 @@ const receiptRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/purchases/$purchaseId",
   component: function Receipt() {
-    return <ReceiptPage purchaseId={receiptRoute.useParams().purchaseId} />;
+    return <ReceiptPage purchaseId={purchaseIdIn(receiptRoute.useParams().purchaseId)} />;
   },
 });
 

@@ -15,20 +15,19 @@ export function Menu(props: ComponentProps<typeof DropdownMenu.Root>) {
   return <DropdownMenu.Root modal={false} {...props} />;
 }
 
+/** Stands where its trigger stands, not at the end of the body: so it is inside a landmark, as everything should be. */
 export function MenuContent({ className, ...rest }: ComponentProps<typeof DropdownMenu.Content>) {
   return (
-    <DropdownMenu.Portal>
-      <DropdownMenu.Content
-        sideOffset={6}
-        align="end"
-        collisionPadding={12}
-        className={classNames(
-          "z-20 max-w-[calc(100vw-24px)] min-w-56 animate-appear rounded-xl border border-line bg-surface p-1.5 shadow-float",
-          className,
-        )}
-        {...rest}
-      />
-    </DropdownMenu.Portal>
+    <DropdownMenu.Content
+      sideOffset={6}
+      align="end"
+      collisionPadding={12}
+      className={classNames(
+        "z-20 max-w-[calc(100vw-24px)] min-w-56 animate-appear rounded-xl border border-line bg-surface p-1.5 shadow-float",
+        className,
+      )}
+      {...rest}
+    />
   );
 }
 

@@ -19,13 +19,11 @@ export function BalanceCard({ balance }: { balance: BalanceFragment }) {
         <Credits value={balance.available} className="text-figure font-semibold tracking-tight" />
         <span className="text-ink-faint">credits available</span>
       </p>
-      <p className="mt-1.5 min-h-5 text-sm text-ink-faint">
-        {!isZero(balance.reserved) && (
-          <>
-            <Credits value={balance.reserved} /> more are held for running requests.
-          </>
-        )}
-      </p>
+      {!isZero(balance.reserved) && (
+        <p className="mt-1.5 text-sm text-ink-faint">
+          <Credits value={balance.reserved} /> more are held for running requests.
+        </p>
+      )}
       <BucketBar buckets={buckets} total={balance.total} />
       <ul className="mt-6 grid gap-x-6 gap-y-4 sm:grid-cols-3">
         {buckets.map((bucket, index) => (
@@ -40,7 +38,7 @@ export function BalanceCard({ balance }: { balance: BalanceFragment }) {
 function BucketBar({ buckets, total }: { buckets: Bucket[]; total: string }) {
   const filled = buckets.filter(({ remaining }) => !isZero(remaining));
   return (
-    <div aria-hidden className="mt-4 flex h-3 gap-[3px] overflow-hidden rounded-full">
+    <div aria-hidden className="mt-5 flex h-3 gap-[3px] overflow-hidden rounded-full">
       {filled.map(({ bucket, remaining }) => (
         <div
           key={bucket}

@@ -104,7 +104,7 @@ const count = new Intl.NumberFormat("en-US");
 /** Model and tokens of a usage, else the entry's own words. */
 function details({ modelId, inputTokens, outputTokens, description }: LedgerEntryFragment): string {
   const tokens =
-    inputTokens == null && outputTokens == null
+    (inputTokens ?? 0) + (outputTokens ?? 0) === 0
       ? null
       : `${count.format(inputTokens ?? 0)} in, ${count.format(outputTokens ?? 0)} out`;
   const parts = [modelId, tokens].filter((part) => part != null);

@@ -42,13 +42,15 @@ export function OverviewPage() {
 }
 
 function Overview({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetry: () => void }) {
+  const { tenant } = useCurrentPool().viewer;
+  const whose = [tenant.name, poolKinds[pool.kind]].filter((words) => words !== pool.name).join(" · ");
   return (
     <>
       <title>{`Overview · ${pool.name} · Billing`}</title>
       <div className="flex flex-wrap items-end justify-between gap-x-6 gap-y-4">
         <div className="min-w-0">
           <h1 className="text-xl font-semibold tracking-tight">{pool.name}</h1>
-          <p className="mt-0.5 text-sm text-ink-faint">{poolKinds[pool.kind]}</p>
+          <p className="mt-0.5 text-sm text-ink-faint">{whose}</p>
         </div>
         {pool.canPurchase && (
           <Button asChild look="primary">

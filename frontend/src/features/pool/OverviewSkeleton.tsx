@@ -11,7 +11,7 @@ export function OverviewSkeleton({ name }: { name: string }) {
         <Skeleton className="mt-1.5 h-4 w-24" />
       </div>
       <div className="mt-6 grid gap-6 lg:grid-cols-[minmax(0,1fr)_20rem]">
-        <Box className="h-[19.25rem] max-sm:h-[27rem]">
+        <Box className="h-[16.75rem] max-sm:h-[25rem]">
           <Skeleton className="h-5 w-20" />
           <Skeleton className="mt-6 h-12 w-56 max-w-full" />
           <Skeleton className="mt-10 h-3 w-full rounded-full" />

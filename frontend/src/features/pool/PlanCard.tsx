@@ -29,15 +29,20 @@ export function PlanCard({ subscription }: { subscription: Subscription | null }
 function PlanFacts({ subscription }: { subscription: Subscription }) {
   const { day } = useDates();
   const { recurringTotal, cycle, seats, tier, cancelAtPeriodEnd, currentPeriodEnd } = subscription;
-  const price = moneyText(recurringTotal);
-  const invited = seats.pending > 0 ? `, ${seats.pending} invited` : "";
   return (
     <dl className="mt-4 divide-y divide-line border-t border-line text-sm">
-      <Fact term="Price">{`${price} a ${cycle === "ANNUAL" ? "year" : "month"}`}</Fact>
-      <Fact term={tier.pricing.perUser ? "Seats" : "Members"}>{`${seats.used} of ${seats.purchased}${invited}`}</Fact>
+      <Fact term="Price">{`${moneyText(recurringTotal)} a ${cycle === "ANNUAL" ? "year" : "month"}`}</Fact>
+      {seats && <Fact term={tier.pricing.perUser ? "Seats" : "Members"}>{taken(seats, tier)}</Fact>}
       <Fact term={cancelAtPeriodEnd ? "Ends" : "Renews"}>{day(currentPeriodEnd)}</Fact>
     </dl>
   );
+}
+
+/** "5 of 5", "9 of 12, 1 invited". A plan for one price has room for a fixed number, one per user for what is paid for. */
+function taken(seats: NonNullable<Subscription["seats"]>, { pricing }: Subscription["tier"]): string {
+  const room = pricing.perUser ? seats.purchased : pricing.maxUsers;
+  const invited = seats.pending > 0 ? `, ${seats.pending} invited` : "";
+  return room == null ? String(seats.used) : `${seats.used} of ${room}${invited}`;
 }
 
 function Fact({ term, children }: { term: string; children: ReactNode }) {

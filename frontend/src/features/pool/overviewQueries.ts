@@ -19,7 +19,7 @@ export const OverviewDocument = graphql(`
         cycle
         currentPeriodEnd
         cancelAtPeriodEnd
-        tier { id displayName pricing { perUser } }
+        tier { id displayName pricing { perUser maxUsers } }
         seats { purchased used pending }
         recurringTotal { amount currency }
       }

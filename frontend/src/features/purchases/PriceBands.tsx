@@ -22,10 +22,10 @@ export function PriceBands({ bands, active, disabled, onChoose }: PriceBandsProp
       <caption className="sr-only">Volume prices</caption>
       <thead className="text-xs text-ink-faint">
         <tr>
-          <th scope="col" className="py-1.5 pl-3 text-left font-medium">From</th>
-          <th scope="col" className="px-2 py-1.5 text-right font-medium">Each</th>
-          <th scope="col" className="px-2 py-1.5 text-right font-medium">Discount</th>
-          <th scope="col" className="py-1.5 pr-3 pl-2 text-right font-medium">Bonus</th>
+          <th scope="col" className="py-1.5 pl-2 sm:pl-3 text-left font-medium">From</th>
+          <th scope="col" className="px-1.5 sm:px-2 py-1.5 text-right font-medium">Each</th>
+          <th scope="col" className="px-1.5 sm:px-2 py-1.5 text-right font-medium">Discount</th>
+          <th scope="col" className="py-1.5 pr-2 pl-1.5 sm:pr-3 sm:pl-2 text-right font-medium">Bonus</th>
         </tr>
       </thead>
       <tbody>
@@ -49,7 +49,7 @@ function BandRow({ band, active, disabled, onChoose }: { band: Band; active: boo
       aria-current={active ? "true" : undefined}
       className={classNames("relative border-t border-line", active ? "bg-accent-wash" : !disabled && "hover:bg-hover")}
     >
-      <th scope="row" className="py-2.5 pl-3 text-left font-medium whitespace-nowrap">
+      <th scope="row" className="py-2.5 pl-2 sm:pl-3 text-left font-medium whitespace-nowrap">
         <button
           type="button"
           disabled={disabled}
@@ -60,11 +60,11 @@ function BandRow({ band, active, disabled, onChoose }: { band: Band; active: boo
           <span className="sr-only">Choose </span>
           {creditsPhrase(band.minCredits)}
         </button>
-        {active && <Check aria-hidden className="ml-1.5 inline size-4 align-[-3px] text-accent" />}
+        {active && <Check aria-hidden className="ml-1.5 inline size-4 max-[359px]:hidden align-[-3px] text-accent" />}
       </th>
-      <td className="px-2 text-right">{moneyText({ ...band.unitPrice, amount: discounted(band) })}</td>
-      <td className="px-2 text-right">{isZero(band.discountRate) ? <None /> : percent(band.discountRate)}</td>
-      <td className="pr-3 pl-2 text-right">{isZero(band.bonusRate) ? <None /> : `+${percent(band.bonusRate)}`}</td>
+      <td className="px-1.5 sm:px-2 text-right">{moneyText({ ...band.unitPrice, amount: discounted(band) })}</td>
+      <td className="px-1.5 sm:px-2 text-right">{isZero(band.discountRate) ? <None /> : percent(band.discountRate)}</td>
+      <td className="pr-2 pl-1.5 sm:pr-3 sm:pl-2 text-right">{isZero(band.bonusRate) ? <None /> : `+${percent(band.bonusRate)}`}</td>
     </tr>
   );
 }

@@ -1,0 +1,293 @@
+"""kill -9 between any two steps of a purchase: it ends completed once or failed, never charged without credits, never credited twice."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+from joserfc.jwk import ECKey
+
+from app.embedded.mailbox import Mailbox, receiving
+from app.payments.gateway import Gateway
+from app.services.quotes import QuoteSigner
+from app.tenancy import Database
+from tests.auth.serving import ScriptedIssuer, serving, sign
+from tests.conftest import Urls, connecting
+from tests.payments.sandbox import Sandbox
+from tests.scenarios.portal import INTENTS, SECRET, Buying, Portal, free_port, new_buying, settings_for, until
+from tests.scenarios.processes import Client, Process, ready, unanswered
+
+GOOD, POOR = "4242424242424242", "4000000000009995"
+
+
+@dataclass
+class Plant:
+    """The processes of the module, and the issuer that makes their buyers known to them."""
+
+    portal: Portal
+    server: Process
+    worker: Process
+    issuer: ScriptedIssuer
+    key: ECKey
+    urls: Urls
+
+    def client(self, buying: Buying) -> Client:
+        subject, tenant = buying.household.people["olivia"].subject, str(buying.household.tenant_id)
+        claims = self.issuer.claims(sub=subject, tenant_id=tenant, exp=int(time.time()) + 3600)
+        return Client(f"http://127.0.0.1:{self.portal.settings.port}", sign(claims, self.key, "ES256"))
+
+    @asynccontextmanager
+    async def locked(self, statement: str, *values: Any) -> AsyncIterator[None]:
+        """A lock that keeps whoever needs it waiting, for as long as the block lasts."""
+        async with connecting(self.urls.superuser) as connection, connection.transaction():
+            await connection.execute(statement, *values)
+            yield
+
+
+@pytest.fixture(scope="module")
+async def plant(
+    urls: Urls,
+    database: Database,
+    inspector: asyncpg.Connection,
+    sandbox_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Plant]:
+    directory = tmp_path_factory.mktemp("plant")
+    issuer, key, mailbox = ScriptedIssuer(), ECKey.generate_key("P-256", auto_kid=True), Mailbox(directory / "mails")
+    port, smtp = free_port(), free_port()
+    async with serving(issuer.app) as issuer_url, AsyncExitStack() as mail:
+        issuer.reset([key])
+        await mail.enter_async_context(receiving(mailbox, smtp))
+        settings = settings_for(
+            urls,
+            sandbox_url,
+            smtp,
+            data_dir=directory,
+            port=port,
+            oidc_issuer=issuer_url,
+            allowed_hosts="127.0.0.1",
+        )
+        webhook_url = f"http://127.0.0.1:{port}/webhooks/stripe"
+        portal = Portal(database, inspector, settings, mailbox, webhook_url, QuoteSigner(SECRET), mail)
+        with ready("serve", settings, directory) as server, ready("worker", settings, directory) as worker:
+            yield Plant(portal, server, worker, issuer, key, urls)
+
+
+@pytest.fixture
+async def buying(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> AsyncIterator[Buying]:
+    """A household that has bought once before. Webhooks never come, unless a test wants them: the worker alone must do it."""
+    plant.server.start()
+    plant.worker.start()
+    scenario = await new_buying(plant.portal, sandbox, gateway)
+    await sandbox.webhooks(url=None)
+    await scenario.buy()
+    await scenario.worked()
+    await sandbox.steer.delete("/requests")
+    yield scenario
+    await scenario.worked()
+    await scenario.balanced()
+
+
+async def asked_to_charge(buying: Buying) -> Any:
+    return [one for one in await buying.sandbox.requests() if (one["method"], one["path"]) == ("POST", INTENTS)]
+
+
+async def asked_for_the_card(buying: Buying) -> Any:
+    return [one for one in await buying.sandbox.requests() if one["path"].startswith("/v1/payment_methods/")]
+
+
+async def taken(buying: Buying) -> Any:
+    return len(await buying.charges()) == 2
+
+
+async def waits_for_a_lock(buying: Buying) -> Any:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return await buying.portal.inspector.fetchval(waiting)
+
+
+async def committed(buying: Buying) -> Any:
+    return await statuses(buying) == ["completed", "completed"] and await waits_for_a_lock(buying)
+
+
+async def statuses(buying: Buying) -> list[str]:
+    rows = await buying.rows("SELECT status FROM credit_purchases WHERE tenant_id = $1 ORDER BY created_at")
+    return [row["status"] for row in rows]
+
+
+async def ends(buying: Buying, expected: list[str]) -> None:
+    """Time passes until the purchases have ended so; a payment that Stripe is still at work on takes a little longer."""
+
+    async def so_far() -> bool:
+        await buying.hurry()
+        return await statuses(buying) == expected
+
+    await until(so_far, f"purchases {expected}")
+    await buying.worked()
+    assert await statuses(buying) == expected
+
+
+Moment = Callable[[Buying], Awaitable[Any]]
+POOL = "SELECT 1 FROM credit_pools WHERE id = $1 FOR NO KEY UPDATE"  # outcomes wait for it, foreign keys do not
+MEMBERS = (
+    "LOCK TABLE credit_pool_members IN ACCESS EXCLUSIVE MODE"  # applying an outcome does not need it, answering does
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the purchase is caught: what Stripe does then, how the moment is recognised, what has happened by then."""
+
+    fault: dict[str, Any] | None
+    moment: Moment
+    status: str | None  # of the purchase when the server dies; None: not written yet
+    charged: bool
+    card: str = GOOD
+    ends: str = "completed"
+
+
+SLOW = {"path": INTENTS, "seconds": 1.0}
+SERVER_STEPS = {
+    "before the pending purchase is committed": Step(
+        {"kind": "slow_before", "path": "/v1/payment_methods/", "method": "GET", "seconds": 1.0},
+        asked_for_the_card,
+        None,
+        False,
+    ),
+    "committed, Stripe has done nothing": Step(
+        {"kind": "server_error", "path": INTENTS, "times": 100}, asked_to_charge, "pending", False
+    ),
+    "committed, Stripe does it afterwards": Step({"kind": "slow_before", **SLOW}, asked_to_charge, "pending", False),
+    "charged, the answer is on its way": Step({"kind": "slow_after", **SLOW}, taken, "pending", True),
+    "declined, the answer is on its way": Step(
+        {"kind": "slow_after", **SLOW}, taken, "pending", False, card=POOR, ends="failed"
+    ),
+}
+
+
+@pytest.mark.parametrize("step", SERVER_STEPS.values(), ids=list(SERVER_STEPS))
+async def test_the_server_is_killed_around_the_call_to_stripe(plant: Plant, buying: Buying, step: Step) -> None:
+    client, command = plant.client(buying), await buying.command(step.card)
+    await client.up()
+    if step.fault:
+        await buying.sandbox.fault(**step.fault)
+    attempt = asyncio.create_task(client.buy(command.quote_token, command.payment_method_id, command.idempotency_key))
+    await until(lambda: step.moment(buying), "the moment to kill")
+    await killed(plant, attempt)
+    assert (await statuses(buying))[1:] == ([step.status] if step.status else [])
+    assert sum(one["status"] == "succeeded" for one in await buying.charges()) == 1 + step.charged
+    (await buying.sandbox.steer.delete("/faults")).raise_for_status()
+    plant.server.start()
+    if step.status:
+        await ends(buying, ["completed", step.ends])
+    await repeats(client, buying, command, step.ends)
+
+
+async def test_the_server_is_killed_while_it_applies_the_outcome(plant: Plant, buying: Buying) -> None:
+    client, command = plant.client(buying), await buying.command()
+    await client.up()
+    async with plant.locked(POOL, buying.household.pool_id):
+        attempt = asyncio.create_task(
+            client.buy(command.quote_token, command.payment_method_id, command.idempotency_key)
+        )
+        await until(lambda: waits_for_a_lock(buying), "the outcome waits for the pool")
+        await killed(plant, attempt)
+    plant.server.start()
+    await ends(buying, ["completed", "completed"])
+    await repeats(client, buying, command, "completed")
+
+
+async def test_the_server_is_killed_after_the_commit_before_its_answer(plant: Plant, buying: Buying) -> None:
+    client, command = plant.client(buying), await buying.command()
+    await client.up()
+    await buying.sandbox.fault("slow_after", path=INTENTS, seconds=1.0)
+    attempt = asyncio.create_task(client.buy(command.quote_token, command.payment_method_id, command.idempotency_key))
+    await until(lambda: taken(buying), "the charge")
+    async with plant.locked(MEMBERS):
+        await until(lambda: committed(buying), "the credits are there, the answer is not")
+        await killed(plant, attempt)
+    plant.server.start()
+    await ends(buying, ["completed", "completed"])
+    await repeats(client, buying, command, "completed")
+
+
+async def killed(plant: Plant, attempt: asyncio.Task[dict[str, Any]]) -> None:
+    plant.server.kill()
+    await unanswered(attempt)
+
+
+async def repeats(client: Client, buying: Buying, command: Any, status: str) -> None:
+    """The client sends the same again, twice: it gets the one purchase, and Stripe is not asked for money any more."""
+    await client.up()
+    before = await statuses(buying)
+    answers = [
+        await client.buy(command.quote_token, command.payment_method_id, command.idempotency_key) for _ in range(2)
+    ]
+    assert answers[0] == answers[1]
+    assert answers[0]["purchase"]["status"] == status.upper()
+    assert [error["code"] for error in answers[0]["userErrors"]] == (["PAYMENT_DECLINED"] if status == "failed" else [])
+    assert await statuses(buying) == ["completed", status]
+    if before == ["completed", status]:
+        assert len(await buying.charges()) == 2
+    entries = [entry[0] for entry in await buying.entries()]
+    assert entries == ["subscription_grant", *["purchase", "bonus_grant"] * (2 if status == "completed" else 1)]
+
+
+WORKER_STEPS = {
+    "Stripe does it afterwards": ({"kind": "slow_before", **SLOW}, asked_to_charge),
+    "the answer is on its way": ({"kind": "slow_after", **SLOW}, taken),
+}
+
+
+@pytest.mark.parametrize(("fault", "moment"), WORKER_STEPS.values(), ids=list(WORKER_STEPS))
+async def test_the_worker_is_killed_around_the_call_to_stripe(
+    plant: Plant, buying: Buying, fault: dict[str, Any], moment: Moment
+) -> None:
+    await buying.started()
+    await buying.sandbox.steer.delete("/requests")
+    await buying.sandbox.fault(**fault)
+    await buying.hurry()
+    await until(lambda: moment(buying), "the moment to kill")
+    await revived(plant, buying)
+    await ends(buying, ["completed", "completed"])
+
+
+async def test_the_worker_is_killed_while_it_applies_the_outcome(plant: Plant, buying: Buying) -> None:
+    await buying.started()
+    async with plant.locked(POOL, buying.household.pool_id):
+        await buying.hurry()
+        await until(lambda: waits_for_a_lock(buying), "the outcome waits for the pool")
+        await revived(plant, buying)
+    await ends(buying, ["completed", "completed"])
+
+
+async def test_the_worker_is_killed_while_it_handles_an_event(plant: Plant, buying: Buying) -> None:
+    await plant.client(buying).up()
+    await buying.sandbox.fault("lose_answer", path=INTENTS)
+    await buying.buy()
+    async with plant.locked(POOL, buying.household.pool_id):
+        await buying.sandbox.webhooks(url=plant.portal.webhook_url)
+        delivered = await buying.sandbox.deliver()
+        assert {one["status"] for one in delivered} == {200}
+        await until(lambda: waits_for_a_lock(buying), "the event waits for the pool")
+        await revived(plant, buying)
+    await buying.worked()
+    assert await statuses(buying) == ["completed", "completed"]
+    for one in delivered:
+        kept = await buying.inbox(one["event"])
+        assert kept is not None
+        assert kept["processed_at"] is not None
+
+
+async def revived(plant: Plant, buying: Buying) -> None:
+    """kill -9 the worker and start another one, which takes up what the dead one held."""
+    plant.worker.kill()
+    held = await buying.portal.inspector.fetchval("SELECT count(*) FROM pgqueuer WHERE status = 'picked'")
+    assert held >= 1
+    await buying.portal.inspector.execute(
+        "UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'"
+    )
+    plant.worker.start()
