@@ -1,12 +1,13 @@
 """The months of included credits: anchored to the subscription's start day, in UTC (ruling 6)."""
 
 import calendar
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def next_reset(anchor: datetime, after: datetime) -> datetime:
     """The first reset later than `after`: the anchor's day and time of each month, the last day where a month is shorter."""
-    year, month = after.year, after.month
+    anchor = anchor.astimezone(UTC)
+    year, month = after.astimezone(UTC).year, after.astimezone(UTC).month
     while True:
         candidate = _in_month(anchor, year, month)
         if candidate > after:

@@ -5,8 +5,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from app.rules.errors import Invalid
-from app.rules.money import round_credits
+from app.rules.errors import ErrorCode, Invalid
+from app.rules.money import quoted, round_credits
 
 INPUT_TOKENS_PER_CREDIT = 1_000_000
 OUTPUT_TOKENS_PER_CREDIT = 250_000
@@ -67,25 +67,43 @@ class Cost:
         return self.input_tokens + self.output_tokens
 
 
+class WrongFigures(Invalid):
+    """A figure that no request can have: negative, a fraction, beyond all measure, or nothing at all."""
+
+    code = ErrorCode.WRONG_FIGURES
+
+
+class UnknownRequestType(Invalid):
+    """A request type without a price: refused, never free (ruling 3)."""
+
+    code = ErrorCode.UNKNOWN_REQUEST_TYPE
+
+
 class UsageMissing(Invalid):
     """A figure that the request type needs was not reported: never taken for zero (ruling 3)."""
 
-    message_key = "error.usage_missing"
+    code = ErrorCode.USAGE_MISSING
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is missing; a missing figure is never taken for zero.", path=(name,), reason="usage_missing")
 
 
 def request_type(word: str) -> RequestType:
-    """The type of that name. Raises Invalid for any other word."""
+    """The type of that name, in any case. Raises UnknownRequestType for any other word."""
     try:
         return RequestType(word.lower())
     except ValueError:
         known = ", ".join(one.value for one in RequestType)
-        raise Invalid(
-            f"{word!r} is no request type. There are: {known}.", path=("requestType",), reason="request_type"
+        raise UnknownRequestType(
+            f"{word[:60]!r} is no request type. There are: {known}.", path=("requestType",), reason="request_type"
         ) from None
 
 
 def cost(kind: RequestType, figures: Figures, rate: ModelRate) -> Cost:
-    """Price a request. Raises UsageMissing or Invalid; figures of zero are Invalid too: release what used nothing."""
+    """Price a request. Raises UsageMissing or WrongFigures, also for figures of zero: release what used nothing.
+
+    A use of less than half a millionth of a credit costs 0.000000, and is a use all the same.
+    """
     match kind:
         case RequestType.TEXT:
             priced = _text(figures, rate)
@@ -99,12 +117,8 @@ def cost(kind: RequestType, figures: Figures, rate: ModelRate) -> Cost:
         case RequestType.SPEECH:
             characters = _used(_count("characters", figures.characters))
             priced = Cost(round_credits(characters * SPEECH_CREDITS_PER_CHARACTER), Decimal(1))
-    if priced.credits <= 0:
-        raise Invalid(
-            "The usage adds up to nothing. Release the reservation of a request that used nothing.", reason="no_usage"
-        )
     if priced.credits > MAX_CREDITS:
-        raise Invalid(f"One request can cost at most 1,000,000 credits; this is {priced.credits:f}.", reason="too_much")
+        raise WrongFigures(f"One request costs at most 1,000,000 credits; this is {priced.credits:f}.", reason="too_much")
     return priced
 
 
@@ -114,7 +128,7 @@ def _text(figures: Figures, rate: ModelRate) -> Cost:
     cached = _count("cachedTokens", figures.cached_tokens if figures.cached_tokens is not None else Decimal(0))
     _used(read + written)
     if cached > read:
-        raise Invalid(
+        raise WrongFigures(
             f"cachedTokens are part of inputTokens: {cached} of {read} can't be.",
             path=("cachedTokens",),
             reason="cached",
@@ -127,24 +141,26 @@ def _text(figures: Figures, rate: ModelRate) -> Cost:
 def _used(amount: N) -> N:
     """An amount of use above zero."""
     if amount == 0:
-        raise Invalid("Nothing was used. Release the reservation of a request that used nothing.", reason="no_usage")
+        raise WrongFigures("Nothing was used. Release the reservation of a request that used nothing.", reason="no_usage")
     return amount
 
 
 def _count(name: str, value: Decimal | None) -> int:
     """A whole number from 0 to 2,147,483,647."""
     if value is None:
-        raise UsageMissing(f"{name} is missing; a missing figure is never taken for zero.", path=(name,))
+        raise UsageMissing(name)
     if not value.is_finite() or not 0 <= value <= MAX_COUNT or value != value.to_integral_value():
-        raise Invalid(
-            f"{name} must be a whole number from 0 to {MAX_COUNT:,}, not {value}.", path=(name,), reason="count"
+        raise WrongFigures(
+            f"{name} must be a whole number from 0 to {MAX_COUNT:,}, not {quoted(value)}.", path=(name,), reason="count"
         )
     return int(value)
 
 
 def _minutes(value: Decimal | None) -> Decimal:
     if value is None:
-        raise UsageMissing("minutes is missing; a missing figure is never taken for zero.", path=("minutes",))
+        raise UsageMissing("minutes")
     if not value.is_finite() or not 0 <= value <= MAX_MINUTES:
-        raise Invalid(f"minutes must be from 0 to 100,000, not {value}.", path=("minutes",), reason="minutes")
+        raise WrongFigures(
+            f"minutes must be from 0 to 100,000, not {quoted(value)}.", path=("minutes",), reason="minutes"
+        )
     return value

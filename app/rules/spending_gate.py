@@ -77,10 +77,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What wants to be spent: credits, on which model, for how many tokens; `approved` up to so many credits by an approval."""
+    """What wants to be spent: credits, on which model (None: on any), for how many tokens; `approved`: the credits of an approval."""
 
     cost: Decimal
-    model_id: str
+    model_id: str | None
     tokens: int = 0
     approved: Decimal | None = None
 
@@ -138,11 +138,13 @@ def limits(
 ) -> Iterator[SpendLimit]:
     """Every limit that applies to this request now, in the order in which the gate asks them (ruling 12)."""
     yield from _status(member, pool)
-    yield from _models(request, pool)
+    yield _subscription(request, pool, now)
+    if request.model_id is not None:
+        yield from _models(request, pool)
     yield from _member_limits(request, member, pool, now)
     yield _approval(request, pool)
     yield from _tier_caps(request, pool, caps, traffic, now)
-    yield _balance(request, pool, now)
+    yield _balance(request, pool)
 
 
 def _status(member: SpendingMember, pool: SpendingPool) -> Iterator[SpendLimit]:
@@ -159,6 +161,18 @@ def _status(member: SpendingMember, pool: SpendingPool) -> Iterator[SpendLimit]:
         f"The pool has used {pool.shortfall:f} credits more than it had. The next credits pay that first.",
         used=pool.shortfall,
     )
+
+
+def _subscription(request: Request, pool: SpendingPool, now: datetime) -> SpendLimit:
+    """What the included credits alone could pay has to wait for the subscription's payment; buying credits lifts it too."""
+    left = spendable(pool, now)
+    message = (
+        "The subscription is in good standing."
+        if standing(pool, now)
+        else f"The included credits are on hold until the subscription is paid; without them {left:f} credits can be spent."
+    )
+    blocks = left < request.cost <= pool.available
+    return SpendLimit(ErrorCode.SUBSCRIPTION_NOT_PAID, None, None, left, None, blocks, Lifter.PLAN, message)
 
 
 def _models(request: Request, pool: SpendingPool) -> Iterator[SpendLimit]:
@@ -220,7 +234,7 @@ def _tier_caps(
     tomorrow = _midnight(today + timedelta(days=1), pool.time_zone)
     next_month = _midnight((today.replace(day=1) + timedelta(days=32)).replace(day=1), pool.time_zone)
     soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    fresh_model = 0 if request.model_id in traffic.models_this_month else 1
+    fresh_model = 0 if request.model_id in {None, *traffic.models_this_month} else 1
     models = len(traffic.models_this_month)
     for code, what, cap, used, more, resets_at in (
         (ErrorCode.MODELS_PER_MONTH, "models a month", caps.models_per_month, models, fresh_model, next_month),
@@ -247,16 +261,11 @@ def _tier_caps(
         yield _count(code, what, cap=cap, used=used, more=more, resets_at=resets_at)
 
 
-def _balance(request: Request, pool: SpendingPool, now: datetime) -> SpendLimit:
-    left = spendable(pool, now)
-    late = not standing(pool, now)
-    code = (
-        ErrorCode.SUBSCRIPTION_NOT_PAID if late and request.cost <= pool.available else ErrorCode.INSUFFICIENT_CREDITS
-    )
-    why = " The included credits are on hold until the subscription is paid." if late else ""
-    message = f"The request costs {request.cost:f} credits; {left:f} can be spent.{why} Buying credits lifts this."
-    lifter = Lifter.PLAN if code is ErrorCode.SUBSCRIPTION_NOT_PAID else Lifter.CREDITS
-    return SpendLimit(code, left, None, left, None, request.cost > left, lifter, message)
+def _balance(request: Request, pool: SpendingPool) -> SpendLimit:
+    left = pool.available
+    message = f"The request costs {request.cost:f} credits; {left:f} are available. Buying credits lifts this."
+    blocks = request.cost > left
+    return SpendLimit(ErrorCode.INSUFFICIENT_CREDITS, None, None, left, None, blocks, Lifter.CREDITS, message)
 
 
 def _flag(code: ErrorCode, blocks: bool, lifter: Lifter, message: str, used: Decimal | None = None) -> SpendLimit:
@@ -290,7 +299,7 @@ def _count(
 ) -> SpendLimit:
     """A cap of the tier."""
     left = None if cap is None else max(cap - used, 0)
-    blocks = cap is not None and used + more > cap
+    blocks = cap is not None and more > 0 and used + more > cap
     message = (
         f"The plan allows {cap} {what}; {used} are used." if cap is not None else f"The plan does not limit {what}."
     )

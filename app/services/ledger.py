@@ -36,6 +36,8 @@ class EntryKind(StrEnum):
     EXPIRATION = "expiration"
 
 
+SHORTFALL_PAID = "Usage beyond the balance, paid by these credits"
+
 # Only what is bought or given adds to a bucket's lifetime total; a refund's return or an adjustment moves what is left.
 _ADDS_TO_TOTAL = {EntryKind.PURCHASE, EntryKind.BONUS_GRANT, EntryKind.SUBSCRIPTION_GRANT, EntryKind.TRANSFER_IN}
 
@@ -106,7 +108,7 @@ async def lock_pool(tx: Transaction, pool_id: UUID) -> LockedPool:
             CreditPool.ledger_sequence.label("sequence"),
         )
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)
-        .with_for_update()
+        .with_for_update(key_share=True)  # FOR NO KEY UPDATE: foreign keys to the pool need not wait
     )
     if row is None:
         raise NotFound("pool")
@@ -119,7 +121,7 @@ async def post(tx: Transaction, pool: LockedPool, entries: Sequence[Entry]) -> N
     rows.extend(_write(tx.tenant_id, pool, entry) for entry in _pay_shortfall(pool))
     if rows:
         await tx.execute(insert(CreditTransaction), rows)
-        await _store(tx, pool)
+    await _store(tx, pool)
 
 
 def _write(tenant_id: UUID, pool: LockedPool, entry: Entry) -> dict[str, Any]:
@@ -175,7 +177,7 @@ def _pay_shortfall(pool: LockedPool) -> list[Entry]:
     taken, _ = burn(owed, pool.remaining)
     pool.shortfall -= owed
     return [
-        Entry(EntryKind.CONSUMPTION, bucket, -share, description="Usage beyond the balance, paid by these credits")
+        Entry(EntryKind.CONSUMPTION, bucket, -share, description=SHORTFALL_PAID)
         for bucket, share in taken.items()
     ]
 

@@ -4,7 +4,7 @@ The lock comes first and alone; what later statements read is what the last hold
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from app.auth.actor import ServicePrincipal
 from app.rules.errors import NotFound
 
 WRITE_SCOPE = "usage:write"  # of app/auth/api_keys.py
+MAX_OVERDUE = 500  # holds that one flush expires besides its own work; the next takes the next
 
 _POOL = """
     SELECT p.id, p.balance_available AS available, p.balance_reserved AS reserved,
@@ -29,17 +30,21 @@ _POOL = """
       LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
                                AND s.status NOT IN ('canceled', 'incomplete_expired')
      WHERE p.tenant_id = $1 AND p.id = $2"""
-_LOCK = "SELECT FROM credit_pools WHERE tenant_id = $1 AND id = $2 FOR UPDATE"
+# Not FOR UPDATE: whoever merely refers to the pool (foreign keys) need not wait, nor come to a deadlock.
+_LOCK = "SELECT FROM credit_pools WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
 _KEYS = """
-    SELECT id, key_hash
+    SELECT id, key_hash, pool_id
       FROM api_keys
-     WHERE tenant_id = $1 AND id = ANY($2) AND (pool_id IS NULL OR pool_id = $3) AND $4 = ANY(scopes)
+     WHERE tenant_id = $1 AND id = ANY($2) AND $3 = ANY(scopes)
        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"""
-_RESERVATIONS = """
-    SELECT id, pool_id, user_id, request_id, request_hash, amount, settled_amount, settlement_hash, status, model_id, provider_id,
-           request_type, expires_at
-      FROM credit_reservations
-     WHERE tenant_id = $1 AND (request_id = ANY($3) OR id = ANY($3) OR (pool_id = $2 AND status = 'held' AND expires_at <= $4))"""
+_HOLD_READ = """id, pool_id, user_id, request_id, request_hash, amount, settled_amount, settlement_hash, status, model_id, provider_id,
+           request_type, expires_at"""
+_RESERVATIONS = f"""
+    SELECT {_HOLD_READ} FROM credit_reservations WHERE tenant_id = $1 AND (request_id = ANY($3) OR id = ANY($3))
+     UNION
+    (SELECT {_HOLD_READ} FROM credit_reservations
+      WHERE tenant_id = $1 AND pool_id = $2 AND status = 'held' AND expires_at <= $4
+      ORDER BY expires_at LIMIT {MAX_OVERDUE})"""  # noqa: S608  constants
 _MEMBERS = """
     SELECT m.user_id, m.status, u.disabled_at, m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request,
            m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.held_credits
@@ -52,8 +57,12 @@ _APPROVALS = """
       FROM approval_requests
      WHERE tenant_id = $1 AND pool_id = $2 AND user_id = ANY($3) AND status = 'approved' AND expires_at > $4
      ORDER BY approved_amount, created_at"""
+# The rollups are by the hour; a month begins in the middle of one where the zone is half an hour off.
 _MODELS = """
     SELECT model_id FROM usage_rollups WHERE tenant_id = $1 AND pool_id = $2 AND hour >= $3
+    UNION
+    SELECT model_id FROM credit_usage
+     WHERE tenant_id = $1 AND pool_id = $2 AND created_at >= $3 AND created_at < date_trunc('hour', $3, 'UTC') + interval '1 hour'
     UNION
     SELECT model_id FROM credit_reservations WHERE tenant_id = $1 AND pool_id = $2 AND status = 'held'"""
 
@@ -69,9 +78,9 @@ _CLOSE = """
      WHERE r.tenant_id = $1 AND r.pool_id = $6 AND r.id = c.id"""
 _ENTRIES = """
     INSERT INTO credit_transactions (tenant_id, pool_id, transaction_type, id, sequence, user_id, amount, balance_after, source_type,
-                                     model_id, request_id, input_tokens, output_tokens)
+                                     model_id, request_id, input_tokens, output_tokens, description)
     SELECT $1, $2, 'consumption', * FROM unnest($3::uuid[], $4::bigint[], $5::uuid[], $6::numeric[], $7::numeric[], $8::text[],
-                                                $9::text[], $10::uuid[], $11::int[], $12::int[])"""
+                                                $9::text[], $10::uuid[], $11::int[], $12::int[], $13::text[])"""
 _USAGE = """
     INSERT INTO credit_usage (tenant_id, pool_id, created_at, user_id, transaction_id, request_id, request_type, model_id, provider_id,
                               input_tokens, output_tokens, cached_tokens, credits_consumed, credit_rate_multiplier,
@@ -202,9 +211,7 @@ class Books:
     now: datetime
     opened: list[HoldBook] = field(default_factory=list)
     closed: dict[UUID, HoldBook] = field(default_factory=dict)
-    entries: list[tuple[Any, ...]] = field(
-        default_factory=list
-    )  # id, sequence, user, amount, balance_after, bucket, model, request, i, o
+    entries: list[tuple[Any, ...]] = field(default_factory=list)  # see _ENTRIES, from id on
     usage: list[tuple[Any, ...]] = field(default_factory=list)  # see _USAGE, from user_id on
     used_approvals: list[UUID] = field(default_factory=list)
 
@@ -261,14 +268,18 @@ async def lock(connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID) -
 
 
 async def good_keys(
-    connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, keys: list[ServicePrincipal]
-) -> set[ServicePrincipal]:
-    """Those of the presented API keys that may write usage of this pool now."""
+    connection: asyncpg.Connection, tenant_id: UUID, keys: Collection[ServicePrincipal]
+) -> dict[ServicePrincipal, UUID | None]:
+    """Those of the presented API keys that may write usage now, with the only pool that each serves (None: all of the tenant)."""
     if not keys:
-        return set()
-    rows = await connection.fetch(_KEYS, tenant_id, [key.key_id for key in keys], pool_id, WRITE_SCOPE)
-    hashes = {row["id"]: row["key_hash"] for row in rows}
-    return {key for key in keys if hmac.compare_digest(hashes.get(key.key_id, b""), key.secret_hash)}
+        return {}
+    rows = await connection.fetch(_KEYS, tenant_id, list({key.key_id for key in keys}), WRITE_SCOPE)
+    stored = {row["id"]: row for row in rows}
+    return {
+        key: stored[key.key_id]["pool_id"]
+        for key in keys
+        if key.key_id in stored and hmac.compare_digest(stored[key.key_id]["key_hash"], key.secret_hash)
+    }
 
 
 async def read(

@@ -28,7 +28,7 @@ class Reserve:
 
     @property
     def digest(self) -> bytes:
-        return digest(self.user_id, self.request_type, self.model_id, self.provider_id, self.figures)
+        return digest(self.user_id, self.request_type, self.model_id, self.provider_id, self.hold_for, self.figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,16 @@ class ReservationClosed(Refusal):
 
     code = ErrorCode.RESERVATION_CLOSED
     message_key = "error.reservation_closed"
+
+
+class NotBooked(Refusal):
+    """The database would not take this item. It changed nothing; the log says why."""
+
+    code = ErrorCode.NOT_BOOKED
+    message_key = "error.not_booked"
+
+    def __init__(self) -> None:
+        super().__init__("This item could not be booked and has changed nothing. Ask the portal's operator.")
 
 
 def digest(*parts: object) -> bytes:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from app.rules.burn_order import Bucket, burn
 from app.rules.consumption import Cost, ModelRate, RequestType, cost
-from app.rules.errors import IdempotencyMismatch, Invalid, NotFound
+from app.rules.errors import IdempotencyMismatch, NotFound
 from app.rules.pool_settings import Family, PoolSettings
 from app.rules.spending_gate import (
     Request,
@@ -23,6 +23,7 @@ from app.rules.spending_gate import (
     standing,
 )
 from app.rules.spending_limits import ZERO, Limits, Usage, local_date, roll_over
+from app.services.ledger import SHORTFALL_PAID
 from app.services.spending.books import ApprovalBook, Books, HoldBook, MemberBook
 from app.services.spending.commands import Release, Reservation, ReservationClosed, Reserve, Settle
 
@@ -59,6 +60,7 @@ class Decisions:
             if hold.pool_id == self.books.pool.id and hold.status == "held" and hold.expires_at <= self.books.now:
                 self._give_back(hold)
                 self._close(hold, "expired")
+        self._pay_shortfall()
 
     def reserve(self, command: Reserve) -> Reservation:
         """Take a hold, if the gate lets it pass. The same request again is the same hold; another one under its id is refused."""
@@ -69,8 +71,6 @@ class Decisions:
             return self._view(earlier)
         member = self._member(command.user_id)
         priced = cost(command.request_type, command.figures, self._prices.rate(command.model_id))
-        if priced.credits <= 0:
-            raise Invalid("The estimate is below a millionth of a credit: there is nothing to hold.", reason="estimate")
         approval = self._approval_for(command.user_id, command.model_id, priced.credits)
         approved = approval.approved_amount if approval else None
         request = Request(priced.credits, command.model_id, priced.tokens, approved)
@@ -90,11 +90,12 @@ class Decisions:
         if hold.status == "held":
             self._give_back(hold)
         taken, shortfall = self._consume(priced.credits)
-        first_entry = self._write_entries(hold, priced, taken)
+        first_entry = self._append_entries(taken, hold, (priced.input_tokens, priced.output_tokens))
         self._write_usage(hold, priced, taken, shortfall, first_entry, command.latency_ms)
         self._count_usage(self.books.members.get(hold.user_id), priced.credits)
         hold.settled_amount, hold.settlement_hash = priced.credits, command.digest
         self._close(hold, "settled")
+        self._pay_shortfall()
         return self._view(hold)
 
     def release(self, command: Release, user_id: UUID | None = None) -> Reservation:
@@ -105,6 +106,7 @@ class Decisions:
         if hold.status == "held":
             self._give_back(hold)
             self._close(hold, "released")
+            self._pay_shortfall()
         return self._view(hold)
 
     def quote(self, command: Reserve) -> tuple[Cost, list[SpendLimit]]:
@@ -112,8 +114,8 @@ class Decisions:
         priced = cost(command.request_type, command.figures, self._prices.rate(command.model_id))
         return priced, self.limits(command.user_id, command.model_id, priced.credits, priced.tokens)
 
-    def limits(self, user_id: UUID, model_id: str, credits: Decimal, tokens: int = 0) -> list[SpendLimit]:
-        """Every limit as it stands for a spend by this member now."""
+    def limits(self, user_id: UUID, model_id: str | None, credits: Decimal, tokens: int = 0) -> list[SpendLimit]:
+        """Every limit as it stands for a spend by this member now, on a model or (None) apart from models."""
         member = self._member(user_id)
         approval = self._approval_for(user_id, model_id, credits)
         request = Request(credits, model_id, tokens, approval.approved_amount if approval else None)
@@ -178,7 +180,7 @@ class Decisions:
         threshold = self._settings.access_control.approval_required_above
         return threshold is not None and priced.credits > threshold
 
-    def _approval_for(self, user_id: UUID, model_id: str, credits: Decimal) -> ApprovalBook | None:
+    def _approval_for(self, user_id: UUID, model_id: str | None, credits: Decimal) -> ApprovalBook | None:
         """The smallest approval that covers the request: it lets exactly one hold through (ruling 16)."""
         usable = (
             one
@@ -219,6 +221,7 @@ class Decisions:
         if approval_id is not None:
             self.books.used_approvals.append(approval_id)
         self.books.opened.append(hold)
+        self.books.models_this_month.add(hold.model_id)
         self._by_request[hold.request_id] = self._by_id[hold.id] = hold
         return hold
 
@@ -228,7 +231,8 @@ class Decisions:
         pool.available += hold.amount
         pool.held_count -= 1
         if member is not None:  # who has left the pool since is counted no more
-            member.held_credits -= hold.amount
+            # Whoever has left and come back since has nothing held any more; that must not stop the pool.
+            member.held_credits = max(member.held_credits - hold.amount, ZERO)
             self._touch(member)
 
     def _close(self, hold: HoldBook, status: str) -> None:
@@ -238,8 +242,22 @@ class Decisions:
 
     def _consume(self, credits: Decimal) -> tuple[dict[Bucket, Decimal], Decimal]:
         """Take credits from the buckets, never more than is available; the rest is the shortfall, which the pool owes."""
+        taken = self._burn(min(credits, self.books.pool.available))
+        shortfall = credits - sum(taken.values(), ZERO)
+        self.books.pool.shortfall += shortfall
+        return taken, shortfall
+
+    def _pay_shortfall(self) -> None:
+        """What comes back into a pool that owes pays that first, as new credits do (ruling 10): who owes has nothing available."""
         pool = self.books.pool
-        payable = min(credits, pool.available)
+        owed = min(pool.shortfall, pool.available)
+        if owed > 0:
+            pool.shortfall -= owed
+            self._append_entries(self._burn(owed), description=SHORTFALL_PAID)
+
+    def _burn(self, payable: Decimal) -> dict[Bucket, Decimal]:
+        """Take what is available from the buckets in their order."""
+        pool = self.books.pool
         remaining = {
             Bucket.INCLUDED: pool.included_total - pool.included_used,
             Bucket.BONUS: pool.bonus_remaining,
@@ -250,32 +268,27 @@ class Decisions:
         pool.bonus_remaining -= taken.get(Bucket.BONUS, ZERO)
         pool.purchased_remaining -= taken.get(Bucket.PURCHASED, ZERO)
         pool.available -= payable
-        pool.shortfall += credits - payable
-        return taken, credits - payable
+        return taken
 
-    def _write_entries(self, hold: HoldBook, priced: Cost, taken: dict[Bucket, Decimal]) -> UUID | None:
+    def _append_entries(
+        self,
+        taken: dict[Bucket, Decimal],
+        hold: HoldBook | None = None,
+        tokens: tuple[int | None, int | None] = (None, None),
+        description: str | None = None,
+    ) -> UUID | None:
         """One entry a bucket (ruling 8); the tokens stand on the first. Its id, or None if nothing could be taken."""
         pool, first = self.books.pool, None
+        user_id, model_id, request_id = (hold.user_id, hold.model_id, hold.request_id) if hold else (None, None, None)
         balance = pool.available + pool.reserved + sum(taken.values(), ZERO)
         for bucket, share in taken.items():
             balance -= share
             pool.sequence += 1
             entry_id = uuid4()
-            tokens = (priced.input_tokens, priced.output_tokens) if first is None else (None, None)
+            read, written = tokens if first is None else (None, None)
             first = first or entry_id
-            self.books.entries.append(
-                (
-                    entry_id,
-                    pool.sequence,
-                    hold.user_id,
-                    -share,
-                    balance,
-                    bucket.value,
-                    hold.model_id,
-                    hold.request_id,
-                    *tokens,
-                )
-            )
+            what = (user_id, -share, balance, bucket.value, model_id, request_id, read, written, description)
+            self.books.entries.append((entry_id, pool.sequence, *what))
         return first
 
     def _write_usage(  # noqa: PLR0917  one row, all of it
@@ -287,6 +300,7 @@ class Decisions:
         entry_id: UUID | None,
         latency_ms: int | None,
     ) -> None:
+        self.books.models_this_month.add(hold.model_id)
         self.books.usage.append(
             (
                 hold.user_id,
