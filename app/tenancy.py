@@ -88,6 +88,20 @@ class Transaction:
             self.statements += 1
             yield self._driver
 
+    @asynccontextmanager
+    async def as_worker(self) -> AsyncIterator[asyncpg.Connection]:
+        """The bare connection with the worker's sight of the tenant: for a decision on rows that the actor itself may not read.
+
+        The transaction's other statements wait meanwhile, so that none of them sees more than its actor.
+        """
+        async with self._turn:
+            self.statements += 1
+            await self._driver.execute(Scope(self.tenant_id, ActorKind.WORKER).statements())
+            try:
+                yield self._driver
+            finally:
+                await self._driver.execute(self.scope.statements())
+
     async def become(self, user_id: UUID) -> None:
         """Set the acting user, once the token's subject has been looked up in this very transaction."""
         await self._set(replace(self.scope, user_id=user_id))

@@ -12,9 +12,10 @@ from sqlalchemy import Row
 
 from app.auth.actor import Actor
 from app.rules.burn_order import Bucket
+from app.rules.errors import Refusal
 from app.rules.permissions import Permission
 from app.rules.pool_settings import PoolSettings
-from app.rules.spending_limits import ZERO, local_date
+from app.rules.spending_limits import check_amount, local_date
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.members import PoolMember, PoolMemberConnection
@@ -32,6 +33,9 @@ from graphql_schema.spending import SpendCheck, as_limit
 from graphql_schema.subscriptions import Subscription, as_subscription
 from graphql_schema.transactions import CreditTransactionConnection
 from graphql_schema.users import User, as_user
+
+
+SMALLEST_SPEND = Decimal("0.000001")  # credits: what blocks this blocks every spend
 
 
 @strawberry.enum
@@ -102,10 +106,16 @@ class CreditPool(Node):
     @strawberry.field(
         description="Every limit that would apply to a spend by the viewer now: value, use, reset, who can lift it."
     )
-    async def spend_check(self, info: Info, model_id: str = "", credits: Decimal = ZERO) -> SpendCheck:
+    async def spend_check(
+        self, info: Info, model_id: str | None = None, credits: Decimal = SMALLEST_SPEND
+    ) -> SpendCheck:
         session = await info.context.session()
         if self.actor.user_id is None:
             raise GraphQLError("An API key is no member: ask with creditsQuoteUsage for a member.")
+        try:
+            check_amount(credits, path=("credits",))
+        except Refusal as refusal:
+            raise GraphQLError(refusal.message) from refusal
         found = await info.context.services.spending.check(session, self.key, self.actor.user_id, model_id, credits)
         return SpendCheck(
             credits=credits,

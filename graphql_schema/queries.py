@@ -18,6 +18,7 @@ from graphql_schema.errors import as_user_error
 from graphql_schema.node import Node, split_id, to_id, uuid_of
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
+from graphql_schema.spending import ReservationView, as_reservation, reservation_key
 from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, as_tier
 from graphql_schema.users import Tenant, User, Viewer, as_user
 
@@ -69,6 +70,12 @@ class Query:
         pool_id = uuid_of(id, "CreditPool")
         return await info.context.loaders.pool_by_id.load(pool_id) if pool_id else None
 
+    @strawberry.field(
+        description="What became of a request for credits by its requestId; null: nothing was ever held under it."
+    )
+    async def reservation(self, info: Info, request_id: UUID) -> ReservationView | None:
+        return await _reservation(info.context, request_id)
+
     @strawberry.field(description="What a quantity of credits costs now: a promise for 15 minutes and one purchase.")
     async def credit_quote(self, info: Info, pool_id: strawberry.ID, credits: Decimal) -> CreditQuotePayload:
         try:
@@ -105,6 +112,8 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
         return next((as_tier(tier, catalogue) for tier in catalogue.tiers if tier.id == key), None)
     if type_name == "AddOn":
         return next((as_add_on(one) for one in catalogue.add_ons if one.id == key), None)
+    if type_name == "Reservation":
+        return await _reservation_node(context, key)
     loaders = context.loaders
     finders: dict[str, Callable[[UUID], Awaitable[Node | None]]] = {
         "CreditPool": loaders.pool_by_id.load,
@@ -117,6 +126,22 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
     }
     wanted = uuid_of(to_id(type_name, key), type_name)
     return await finders[type_name](wanted) if wanted and type_name in finders else None
+
+
+async def _reservation(context: Context, reference: UUID) -> ReservationView | None:
+    try:
+        found = await context.services.spending.reservation(await context.session(), reference)
+    except Forbidden as refusal:
+        raise GraphQLError(refusal.message) from refusal
+    return as_reservation(found) if found else None
+
+
+async def _reservation_node(context: Context, key: str) -> ReservationView | None:
+    try:
+        _, reference = reservation_key(to_id("Reservation", key))
+    except NotFound:
+        return None
+    return await _reservation(context, reference)
 
 
 async def _user(context: Context, user_id: UUID) -> User | None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import strawberry
 
 from app.rules.consumption import Figures, RequestType, request_type
+from app.rules.errors import ErrorCode as RuleErrorCode
 from app.rules.errors import Invalid, NotFound, Refusal
 from app.rules.spending_gate import Lifter, SpendingRefused, SpendLimit
 from app.services.spending.commands import (
@@ -30,7 +31,8 @@ from graphql_schema.node import Node, split_id, to_id, uuid_of
 
 strawberry.enum(RequestType, name="RequestType")
 strawberry.enum(Lifter, name="LimitLifter")
-MAX_MODEL = 100
+MAX_MODEL = 100  # characters
+MAX_PROVIDER = 50
 
 
 @strawberry.input(
@@ -127,11 +129,17 @@ class SpendCheckPayload:
 Item = tuple[UUID, Command]
 
 
+class ListSize(Invalid):
+    """A list of too many items, or of none."""
+
+    code = RuleErrorCode.LIST_SIZE
+
+
 def too_many(count: int) -> UserError | None:
     """The refusal of a list over 500, or of an empty one."""
     if 0 < count <= MAX_LIST:
         return None
-    return as_user_error(Invalid(f"A list has 1 to {MAX_LIST} items; this one has {count}.", reason="list_size"))
+    return as_user_error(ListSize(f"A list has 1 to {MAX_LIST} items; this one has {count}.", reason="list_size"))
 
 
 def as_reserve(item: ReserveInput, viewer: UUID | None) -> Item:
@@ -145,10 +153,12 @@ def as_reserve(item: ReserveInput, viewer: UUID | None) -> Item:
         raise Invalid(
             f"holdSeconds must be from 1 to 86,400, not {item.hold_seconds}.", path=("holdSeconds",), reason="hold"
         )
-    if not 0 < len(item.model_id) <= MAX_MODEL:
-        raise Invalid("modelId must have 1 to 100 characters.", path=("modelId",), reason="model")
-    if item.provider_id is not None and not 0 < len(item.provider_id) <= MAX_MODEL // 2:
-        raise Invalid("providerId must have 1 to 50 characters.", path=("providerId",), reason="provider")
+    if not (0 < len(item.model_id) <= MAX_MODEL and item.model_id.isprintable()):
+        raise Invalid("modelId must have 1 to 100 printable characters.", path=("modelId",), reason="model")
+    if item.provider_id is not None and not (
+        0 < len(item.provider_id) <= MAX_PROVIDER and item.provider_id.isprintable()
+    ):
+        raise Invalid("providerId must have 1 to 50 printable characters.", path=("providerId",), reason="provider")
     return pool_id, Reserve(
         user_id=user_id,
         request_id=_request_id(item.request_id),
@@ -170,7 +180,7 @@ def as_settle(item: SettleInput) -> Item:
 
 def as_release(reservation_id: str) -> Item:
     """The command of one item. Raises NotFound for what is no reservation's id."""
-    pool_id, reference = _reservation(reservation_id)
+    pool_id, reference = reservation_key(reservation_id)
     return pool_id, Release(reference)
 
 
@@ -232,13 +242,14 @@ def _request_id(text: str) -> UUID:
 
 def _reference(item: SettleInput) -> tuple[UUID, UUID]:
     if item.reservation_id is not None:
-        return _reservation(item.reservation_id)
+        return reservation_key(item.reservation_id)
     if item.pool_id is None or item.request_id is None:
         raise Invalid("Name the reservation by reservationId, or by poolId and requestId.", reason="reference")
     return _pool(item.pool_id), _request_id(item.request_id)
 
 
-def _reservation(node_id: str) -> tuple[UUID, UUID]:
+def reservation_key(node_id: str) -> tuple[UUID, UUID]:
+    """(pool, reservation) of an id. Raises NotFound for what is no reservation's id."""
     type_name, key = split_id(node_id) or ("", "")
     pool, _, reservation = key.partition(".")
     try:

@@ -85,7 +85,9 @@ class UsageMissing(Invalid):
     code = ErrorCode.USAGE_MISSING
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is missing; a missing figure is never taken for zero.", path=(name,), reason="usage_missing")
+        super().__init__(
+            f"{name} is missing; a missing figure is never taken for zero.", path=(name,), reason="usage_missing"
+        )
 
 
 def request_type(word: str) -> RequestType:
@@ -118,7 +120,9 @@ def cost(kind: RequestType, figures: Figures, rate: ModelRate) -> Cost:
             characters = _used(_count("characters", figures.characters))
             priced = Cost(round_credits(characters * SPEECH_CREDITS_PER_CHARACTER), Decimal(1))
     if priced.credits > MAX_CREDITS:
-        raise WrongFigures(f"One request costs at most 1,000,000 credits; this is {priced.credits:f}.", reason="too_much")
+        raise WrongFigures(
+            f"One request costs at most 1,000,000 credits; this is {priced.credits:f}.", reason="too_much"
+        )
     return priced
 
 
@@ -141,7 +145,9 @@ def _text(figures: Figures, rate: ModelRate) -> Cost:
 def _used(amount: N) -> N:
     """An amount of use above zero."""
     if amount == 0:
-        raise WrongFigures("Nothing was used. Release the reservation of a request that used nothing.", reason="no_usage")
+        raise WrongFigures(
+            "Nothing was used. Release the reservation of a request that used nothing.", reason="no_usage"
+        )
     return amount
 
 

@@ -176,10 +176,7 @@ def _pay_shortfall(pool: LockedPool) -> list[Entry]:
         return []
     taken, _ = burn(owed, pool.remaining)
     pool.shortfall -= owed
-    return [
-        Entry(EntryKind.CONSUMPTION, bucket, -share, description=SHORTFALL_PAID)
-        for bucket, share in taken.items()
-    ]
+    return [Entry(EntryKind.CONSUMPTION, bucket, -share, description=SHORTFALL_PAID) for bucket, share in taken.items()]
 
 
 async def _store(tx: Transaction, pool: LockedPool) -> None:

@@ -58,11 +58,24 @@ PROOFS = {
                       WHERE tenant_id = :tenant GROUP BY pool_id) e ON e.pool_id = p.id
          WHERE p.tenant_id = :tenant AND p.ledger_sequence <> coalesce(e.last, 0)""",
     "held reservations add up to what is reserved": """
-        SELECT p.id AS pool_id, format('held %s, reserved %s', coalesce(r.held, 0), p.balance_reserved) AS detail
+        SELECT p.id AS pool_id, format('held %s in %s, the pool says %s in %s', coalesce(r.held, 0), coalesce(r.holds, 0),
+                                       p.balance_reserved, p.held_count) AS detail
           FROM credit_pools p
-          LEFT JOIN (SELECT pool_id, sum(amount) AS held FROM credit_reservations
+          LEFT JOIN (SELECT pool_id, sum(amount) AS held, count(*) AS holds FROM credit_reservations
                       WHERE tenant_id = :tenant AND status = 'held' GROUP BY pool_id) r ON r.pool_id = p.id
-         WHERE p.tenant_id = :tenant AND p.balance_reserved <> coalesce(r.held, 0)""",
+         WHERE p.tenant_id = :tenant
+           AND (p.balance_reserved, p.held_count) IS DISTINCT FROM (coalesce(r.held, 0), coalesce(r.holds, 0))""",
+    "held reservations add up to what each member has held": """
+        SELECT m.pool_id, format('member %s: held %s, the member says %s', m.user_id, coalesce(r.held, 0), m.held_credits) AS detail
+          FROM credit_pool_members m
+          LEFT JOIN (SELECT pool_id, user_id, sum(amount) AS held FROM credit_reservations
+                      WHERE tenant_id = :tenant AND status = 'held' GROUP BY pool_id, user_id) r
+                 ON r.pool_id = m.pool_id AND r.user_id = m.user_id
+         WHERE m.tenant_id = :tenant AND m.held_credits <> coalesce(r.held, 0)""",
+    "whoever owes has nothing available": """
+        SELECT id AS pool_id, format('owes %s, available %s', shortfall_credits, balance_available) AS detail
+          FROM credit_pools
+         WHERE tenant_id = :tenant AND shortfall_credits > 0 AND balance_available > 0""",
     "completed purchases are in the ledger once": """
         SELECT c.pool_id, format('purchase %s (%s): %s credits bought and given, %s in the ledger',
                                  c.id, c.status, c.total_credits, coalesce(e.total, 0)) AS detail
@@ -75,22 +88,38 @@ PROOFS = {
                                             THEN c.total_credits ELSE 0 END""",
     "usage is what the consumption entries of requests say": """
         SELECT coalesce(u.pool_id, e.pool_id) AS pool_id,
-               format('usage %s, consumption entries %s', coalesce(u.total, 0), coalesce(e.total, 0)) AS detail
-          FROM (SELECT pool_id, sum(credits_consumed - shortfall_credits) AS total FROM credit_usage
-                 WHERE tenant_id = :tenant GROUP BY pool_id) u
-          FULL JOIN (SELECT pool_id, -sum(amount) AS total FROM credit_transactions
+               format('request %s: usage %s, consumption entries %s',
+                      coalesce(u.request_id, e.request_id), coalesce(u.total, 0), coalesce(e.total, 0)) AS detail
+          FROM (SELECT pool_id, request_id, sum(credits_consumed - shortfall_credits) AS total FROM credit_usage
+                 WHERE tenant_id = :tenant GROUP BY pool_id, request_id) u
+          FULL JOIN (SELECT pool_id, request_id, -sum(amount) AS total FROM credit_transactions
                       WHERE tenant_id = :tenant AND transaction_type = 'consumption' AND request_id IS NOT NULL
-                      GROUP BY pool_id) e ON e.pool_id = u.pool_id
+                      GROUP BY pool_id, request_id) e USING (pool_id, request_id)
          WHERE coalesce(u.total, 0) <> coalesce(e.total, 0)""",
+    "a settled reservation has its usage once": """
+        SELECT r.pool_id, format('request %s: settled for %s, usage %s in %s', r.request_id, r.settled_amount,
+                                 coalesce(u.total, 0), coalesce(u.times, 0)) AS detail
+          FROM credit_reservations r
+          LEFT JOIN (SELECT pool_id, request_id, sum(credits_consumed) AS total, count(*) AS times FROM credit_usage
+                      WHERE tenant_id = :tenant GROUP BY pool_id, request_id) u USING (pool_id, request_id)
+         WHERE r.tenant_id = :tenant
+           AND (coalesce(u.total, 0), coalesce(u.times, 0)) IS DISTINCT FROM
+               (coalesce(r.settled_amount, 0), CASE WHEN r.status = 'settled' THEN 1 ELSE 0 END)""",
     "rollups are the sums of usage": """
         SELECT coalesce(u.pool_id, r.pool_id) AS pool_id,
-               format('usage %s credits in %s requests, rollups %s in %s',
-                      coalesce(u.total, 0), coalesce(u.requests, 0), coalesce(r.total, 0), coalesce(r.requests, 0)) AS detail
-          FROM (SELECT pool_id, sum(credits_consumed) AS total, count(*) AS requests FROM credit_usage
-                 WHERE tenant_id = :tenant GROUP BY pool_id) u
-          FULL JOIN (SELECT pool_id, sum(credits) AS total, sum(requests) AS requests FROM usage_rollups
-                      WHERE tenant_id = :tenant GROUP BY pool_id) r ON r.pool_id = u.pool_id
-         WHERE (coalesce(u.total, 0), coalesce(u.requests, 0)) <> (coalesce(r.total, 0), coalesce(r.requests, 0))""",
+               format('hour %s: usage %s, rollups %s', coalesce(u.hour, r.hour), coalesce(u.sums, 'none'), coalesce(r.sums, 'none')) AS detail
+          FROM (SELECT pool_id, date_trunc('hour', created_at, 'UTC') AS hour, user_id, model_id, provider_id, request_type,
+                       row(count(*)::numeric, sum(input_tokens)::numeric, sum(output_tokens)::numeric, sum(cached_tokens)::numeric,
+                           sum(credits_consumed), sum(credits_from_included), sum(credits_from_bonus), sum(credits_from_purchased),
+                           sum(shortfall_credits), sum(coalesce(latency_ms, 0))::numeric)::text AS sums
+                  FROM credit_usage
+                 WHERE tenant_id = :tenant GROUP BY pool_id, 2, user_id, model_id, provider_id, request_type) u
+          FULL JOIN (SELECT pool_id, hour, user_id, model_id, provider_id, request_type,
+                            row(requests::numeric, input_tokens::numeric, output_tokens::numeric, cached_tokens::numeric, credits,
+                                from_included, from_bonus, from_purchased, shortfall_credits, latency_ms_total::numeric)::text AS sums
+                       FROM usage_rollups WHERE tenant_id = :tenant) r
+               USING (pool_id, hour, user_id, model_id, provider_id, request_type)
+         WHERE u.sums IS DISTINCT FROM r.sums""",
 }
 
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.auth.actor import utc_now
 from app.rules.errors import Refusal
 from app.services.catalogue import CatalogueCache
 from app.services.grants import due_pools, reset_month
+from app.services.spending.books import MAX_OVERDUE
 from app.services.spending.service import Spending
 from app.tenancy import ActorKind, Database, Scope
 from models.reservations import CreditReservation
@@ -33,18 +34,25 @@ class Upkeep:
         for tenant_id in tenants:
             async with self.database.transaction(Scope(tenant_id, ActorKind.WORKER), read_only=True) as tx:
                 overdue = await tx.rows(
-                    select(CreditReservation.pool_id)
+                    select(CreditReservation.pool_id, func.count().label("holds"))
                     .where(
                         CreditReservation.tenant_id == tenant_id,
                         CreditReservation.status == "held",
                         CreditReservation.expires_at <= utc_now(),
                     )
-                    .distinct()
+                    .group_by(CreditReservation.pool_id)
                 )
             for row in overdue:
-                await self.spending.expire(tenant_id, row.pool_id)
+                await self._expire(tenant_id, row.pool_id, flushes=-(-row.holds // MAX_OVERDUE))
             pools += len(overdue)
         return pools
+
+    async def _expire(self, tenant_id: UUID, pool_id: UUID, flushes: int) -> None:
+        try:
+            for _ in range(flushes):
+                await self.spending.expire(tenant_id, pool_id)
+        except Exception:
+            log.exception("upkeep.expire_failed", tenant_id=str(tenant_id), pool_id=str(pool_id))
 
     async def reset_months(self, tenants: Sequence[UUID]) -> int:
         """Begin every month that is due, once a pool and period; how many began."""

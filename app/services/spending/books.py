@@ -15,6 +15,7 @@ import asyncpg
 
 from app.auth.actor import ServicePrincipal
 from app.rules.errors import NotFound
+from app.rules.pool_settings import Family, PoolSettings
 
 WRITE_SCOPE = "usage:write"  # of app/auth/api_keys.py
 MAX_OVERDUE = 500  # holds that one flush expires besides its own work; the next takes the next
@@ -45,6 +46,10 @@ _RESERVATIONS = f"""
     (SELECT {_HOLD_READ} FROM credit_reservations
       WHERE tenant_id = $1 AND pool_id = $2 AND status = 'held' AND expires_at <= $4
       ORDER BY expires_at LIMIT {MAX_OVERDUE})"""  # noqa: S608  constants
+_FIND = f"""
+    SELECT {_HOLD_READ} FROM credit_reservations WHERE tenant_id = $1 AND (request_id = $2 OR id = $2)
+     ORDER BY id = $2 DESC LIMIT 1"""  # noqa: S608  constants
+_SETTINGS = "SELECT settings, pool_type FROM credit_pools WHERE tenant_id = $1 AND id = $2"
 _MEMBERS = """
     SELECT m.user_id, m.status, u.disabled_at, m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request,
            m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.held_credits
@@ -261,10 +266,21 @@ def _columns(rows: Sequence[object], names: tuple[str, ...]) -> list[list[Any]]:
     return [[getattr(row, name) for row in rows] for name in names]
 
 
-async def lock(connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID) -> None:
-    """Lock the pool's row. Raises NotFound if there is none for this tenant."""
-    if await connection.fetchrow(_LOCK, tenant_id, pool_id) is None:
-        raise NotFound("pool", path=("poolId",))
+async def lock(connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID) -> bool:
+    """Lock the pool's row; False: this tenant has no such pool."""
+    return await connection.fetchrow(_LOCK, tenant_id, pool_id) is not None
+
+
+async def find(
+    connection: asyncpg.Connection, tenant_id: UUID, reference: UUID
+) -> tuple[HoldBook, Family | None] | None:
+    """A reservation by its request_id or its id, as far as the transaction sees it, and what its family has to be filtered."""
+    hold = await connection.fetchrow(_FIND, tenant_id, reference)
+    if hold is None:
+        return None
+    pool = await connection.fetchrow(_SETTINGS, tenant_id, hold["pool_id"])
+    family = PoolSettings.load(pool["settings"], pool["pool_type"]).family if pool else None
+    return HoldBook(**hold), family
 
 
 async def good_keys(

@@ -344,20 +344,24 @@ class Decisions:
         member.used_at = self.books.now
 
     def _view(self, hold: HoldBook) -> Reservation:
-        family = self._settings.family
-        return Reservation(
-            id=hold.id,
-            pool_id=hold.pool_id,
-            user_id=hold.user_id,
-            request_id=hold.request_id,
-            request_type=RequestType(hold.request_type),
-            model_id=hold.model_id,
-            amount=hold.amount,
-            status=hold.status,
-            expires_at=hold.expires_at,
-            settled=hold.settled_amount,
-            content_filtering=_filtering(family, hold.user_id) if family else None,
-        )
+        return as_reservation(hold, self._settings.family)
+
+
+def as_reservation(hold: HoldBook, family: Family | None) -> Reservation:
+    """A hold as its caller sees it."""
+    return Reservation(
+        id=hold.id,
+        pool_id=hold.pool_id,
+        user_id=hold.user_id,
+        request_id=hold.request_id,
+        request_type=RequestType(hold.request_type),
+        model_id=hold.model_id,
+        amount=hold.amount,
+        status=hold.status,
+        expires_at=hold.expires_at,
+        settled=hold.settled_amount,
+        content_filtering=_filtering(family, hold.user_id) if family else None,
+    )
 
 
 def _filtering(family: Family, user_id: UUID) -> str:

@@ -6,28 +6,42 @@ process the lane orders them, across processes the row's lock.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.auth.actor import ServicePrincipal, Unauthenticated, utc_now
 from app.rules.errors import NotFound, Refusal
+from app.rules.pool_settings import PoolSettings
 from app.rules.spending_gate import TierCaps
 from app.services.spending import books
 from app.services.spending.books import Books
-from app.services.spending.commands import Command, Expire, Release, Reservation, Reserve, Settle
+from app.services.spending.commands import Command, Expire, NotBooked, Release, Reservation, Reserve, Settle
 from app.services.spending.decisions import Decisions, PriceBook
 from app.tenancy import ActorKind, Database, Scope
 
 log = structlog.get_logger("spending")
 
 MAX_FLUSH = 500  # commands
+MAX_ATTEMPTS = 3
+# Faults of the connection or the server: nobody knows what was committed.
+LOST = (
+    OSError,
+    SQLAlchemyError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InterfaceError,
+)
 Answer = Reservation | Refusal | None
+Outcome = list[Answer] | Exception  # of a call: an answer a command, or what befell all of it
 Caps = Callable[[str | None], TierCaps]
 
 
@@ -48,20 +62,27 @@ class _Waiting:
     call: Call
     answers: "asyncio.Future[list[Answer]]"
 
+    def finish(self, outcome: Outcome) -> None:
+        """Answer the caller, should it still be there."""
+        if self.answers.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answers.set_exception(outcome)
+            self.answers.exception()  # a caller that was cancelled does not fetch it; that is no fault
+        else:
+            self.answers.set_result(outcome)
+
 
 class Lane:
-    """The lane of one pool in this process."""
+    """The lane of one pool in this process. `empty` is called when it has nothing left to do."""
 
-    def __init__(self, flush: "Flush", tenant_id: UUID, pool_id: UUID) -> None:
+    def __init__(self, flush: "Flush", tenant_id: UUID, pool_id: UUID, empty: Callable[[], object]) -> None:
         self._flush = flush
         self._tenant_id = tenant_id
         self._pool_id = pool_id
+        self._empty = empty
         self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
-
-    @property
-    def idle(self) -> bool:
-        return self._running is None and not self._waiting
 
     async def submit(self, call: Call) -> list[Answer]:
         """The answers to the commands, in their order, after their commit. A cancelled caller's commands run all the same."""
@@ -74,9 +95,13 @@ class Lane:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._flush_together(self._take())
+                together = self._take()
+                outcomes = await self._outcomes([waiting.call for waiting in together])
+                for waiting, outcome in zip(together, outcomes, strict=True):
+                    waiting.finish(outcome)
         finally:
             self._running = None
+            self._empty()
 
     def _take(self) -> list[_Waiting]:
         taken = [self._waiting.popleft()]
@@ -86,36 +111,38 @@ class Lane:
             taken.append(self._waiting.popleft())
         return taken
 
-    async def _flush_together(self, calls: list[_Waiting]) -> None:
-        """One transaction for all calls; should the database refuse it, each call has one of its own, so that none spoils another."""
-        answers: list[list[Answer] | Unauthenticated]
-        try:
-            answers = await self._flush(self._tenant_id, self._pool_id, [waiting.call for waiting in calls])
-        except Refusal as refusal:  # of the pool itself: it does not exist
-            answers = [[refusal] * len(waiting.call.commands) for waiting in calls]
-        except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
-            if len(calls) > 1:
-                log.warning("spending.flush_split", calls=len(calls), error=str(error))
-                for call in calls:
-                    await self._flush_together([call])
-                return
-            _fail(calls, error)
-            return
-        except Exception as error:  # noqa: BLE001  nobody knows whether it was committed: the callers ask by their request_id
-            _fail(calls, error)
-            return
-        for waiting, answer in zip(calls, answers, strict=True):
-            if isinstance(answer, Unauthenticated):
-                _fail([waiting], answer)
-            elif not waiting.answers.done():
-                waiting.answers.set_result(answer)
+    async def _outcomes(self, calls: Sequence[Call]) -> list[Outcome]:
+        """What each call gets of one transaction for all of them.
 
+        A lost connection leaves open whether it was committed, so the flush is tried again: what is there already is found by its
+        request_id and answered, not done twice. Another pool may have taken a request_id at this moment: the second try sees that.
+        """
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return await self._flush(self._tenant_id, self._pool_id, calls)
+            except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
+                last = attempt == MAX_ATTEMPTS
+                log.warning("spending.flush_failed", calls=len(calls), attempt=attempt, error=repr(error))
+                if last and isinstance(error, LOST):
+                    return [error] * len(calls)
+                if last or not isinstance(error, (*LOST, asyncpg.UniqueViolationError)):
+                    return await self._halves(calls)
+        raise AssertionError("unreachable")
 
-def _fail(calls: list[_Waiting], error: BaseException) -> None:
-    for call in calls:
-        if not call.answers.done():
-            call.answers.set_exception(error)
-            call.answers.exception()  # a cancelled caller does not fetch it; that is no fault
+    async def _halves(self, calls: Sequence[Call]) -> list[Outcome]:
+        """After a fault that is in the calls themselves: halve them down to the command that has it, so that it spoils no other."""
+        if len(calls) > 1:
+            half = len(calls) // 2
+            return [*await self._outcomes(calls[:half]), *await self._outcomes(calls[half:])]
+        call = calls[0]
+        half = len(call.commands) // 2
+        if not half:
+            return [[NotBooked()]]
+        (first,) = await self._outcomes([replace(call, commands=call.commands[:half])])
+        (second,) = await self._outcomes([replace(call, commands=call.commands[half:])])
+        if isinstance(first, Exception):
+            return [first]
+        return [second if isinstance(second, Exception) else [*first, *second]]
 
 
 class Flush:
@@ -126,25 +153,24 @@ class Flush:
         self._caps = caps
         self._prices = prices
 
-    async def __call__(
-        self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]
-    ) -> list[list[Answer] | Unauthenticated]:
-        """The answers of each call, or Unauthenticated for one whose key does not serve this pool (any more)."""
+    async def __call__(self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]) -> list[Outcome]:
+        """The answers of each call, or Unauthenticated for one whose key is no longer good."""
         async with (
             self._database.transaction(Scope(tenant_id, ActorKind.WORKER)) as tx,
             tx.driver() as connection,
         ):
-            await books.lock(connection, tenant_id, pool_id)
-            good = await books.good_keys(connection, tenant_id, pool_id, [call.key for call in calls if call.key])
-            admitted = [call.key is None or call.key in good for call in calls]
-            commands = [command for call, ok in zip(calls, admitted, strict=True) if ok for command in call.commands]
+            exists = await books.lock(connection, tenant_id, pool_id)
+            keys = await books.good_keys(connection, tenant_id, {call.key for call in calls if call.key})
+            refused = [_refused(call, keys, pool_id if exists else None) for call in calls]
+            admitted = [call for call, refusal in zip(calls, refused, strict=True) if refusal is None]
+            if not admitted:
+                return [refusal or [] for refusal in refused]
+            commands = [command for call in admitted for command in call.commands]
             decisions = await self.read(connection, tenant_id, pool_id, commands)
             decisions.expire()
-            answers: list[list[Answer] | Unauthenticated] = [
-                [_decide(decisions, command, call.user_id) for command in call.commands]
-                if ok
-                else Unauthenticated("the API key is revoked, expired or does not serve this pool")
-                for call, ok in zip(calls, admitted, strict=True)
+            answers = [
+                refusal or [_decide(decisions, command, call.user_id) for command in call.commands]
+                for call, refusal in zip(calls, refused, strict=True)
             ]
             await books.write(connection, tenant_id, decisions.books)
         return answers
@@ -191,12 +217,17 @@ class Lanes:
         key = (tenant_id, pool_id)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(self._flush, tenant_id, pool_id)
-        try:
-            return await lane.submit(call)
-        finally:
-            if lane.idle:
-                self._lanes.pop(key, None)
+            lane = self._lanes[key] = Lane(self._flush, tenant_id, pool_id, lambda: self._lanes.pop(key, None))
+        return await lane.submit(call)
+
+
+def _refused(call: Call, keys: Mapping[ServicePrincipal, UUID | None], pool_id: UUID | None) -> Outcome | None:
+    """What a call gets that may not act on this pool (None: there is no such pool): the same for missing and for others' pools."""
+    if call.key is not None and call.key not in keys:
+        return Unauthenticated("the API key is revoked, expired or lost its scope")
+    if pool_id is None or (call.key is not None and keys[call.key] not in {None, pool_id}):
+        return [NotFound("pool", path=("poolId",))] * len(call.commands)
+    return None
 
 
 def _decide(decisions: Decisions, command: Command, user_id: UUID | None) -> Answer:
@@ -217,8 +248,8 @@ def _decide(decisions: Decisions, command: Command, user_id: UUID | None) -> Ans
         return refusal
 
 
-def _threshold(opened: Books) -> object:
-    return (opened.pool.settings.get("accessControl") or {}).get("requireApprovalAbove")
+def _threshold(opened: Books) -> Decimal | None:
+    return PoolSettings.load(opened.pool.settings, opened.pool.pool_type).access_control.approval_required_above
 
 
 def _month_start(opened: Books) -> datetime:

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
-
-from app.auth.actor import Principal, ServicePrincipal, Session, acting
+from app.auth.actor import Actor, Principal, ServicePrincipal, Session, acting
 from app.rules.consumption import Figures, ModelRate, RequestType
 from app.rules.errors import Forbidden, NotFound
 from app.rules.spending_gate import SpendLimit, TierCaps
 from app.services.catalogue import CatalogueCache
+from app.services.spending import books
 from app.services.spending.books import WRITE_SCOPE
-from app.services.spending.commands import Command, Expire, Reserve
-from app.services.spending.decisions import PriceBook
+from app.services.spending.commands import Command, Expire, Reservation, Reserve
+from app.services.spending.decisions import Decisions, PriceBook, as_reservation
 from app.services.spending.lanes import Answer, Call, Flush, Lanes
-from app.tenancy import ActorKind, Database, Scope
-from models.reservations import CreditReservation
+from app.tenancy import ActorKind, Database
 
+READ_SCOPE = "usage:read"  # of app/auth/api_keys.py
 _MAX_KNOWN_KEYS = 10_000
 
 
@@ -53,67 +52,74 @@ class Spending:
 
         Refusals are answers: one item's refusal never spoils the others. Pools commit apart from each other.
         """
-        key, user_id = await self._admit(principal)
+        key, actor = await self._admit(principal)
         await self._refresh()
+        answers: list[Answer] = [None] * len(commands)
         by_pool: dict[UUID, list[int]] = defaultdict(list)
         for index, (pool_id, _) in enumerate(commands):
-            by_pool[pool_id].append(index)
+            if actor is not None and actor.membership(pool_id) is None:
+                answers[index] = NotFound("pool", path=("poolId",))
+            else:
+                by_pool[pool_id].append(index)
+        user_id = actor.user_id if actor else None
         calls = [
             self._lanes.submit(principal.tenant_id, pool_id, Call([commands[i][1] for i in indexes], key, user_id))
             for pool_id, indexes in by_pool.items()
         ]
-        answers: list[Answer] = [None] * len(commands)
-        for indexes, answered in zip(by_pool.values(), await asyncio.gather(*calls), strict=True):
-            for index, answer in zip(indexes, answered, strict=True):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)  # no pool is left behind under way
+        for indexes, outcome in zip(by_pool.values(), outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            for index, answer in zip(indexes, outcome, strict=True):
                 answers[index] = answer
         return answers
 
     async def quote(self, session: Session, pool_id: UUID, command: Reserve) -> Quoted:
-        """What a request would cost, and whether it would pass, without taking anything. Raises NotFound or Invalid."""
-        if not session.actor.sees(pool_id) and session.actor.user_id is not None:
-            raise NotFound("pool", path=("poolId",))
-        await self._refresh()
-        async with session.tx.driver() as connection:
-            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [command], for_update=False)
-        decisions.expire()
+        """What a request would cost, and whether it would pass, without taking anything. Raises NotFound, Forbidden or Invalid."""
+        decisions = await self._look(session, pool_id, command)
         priced, limits = decisions.quote(command)
         return Quoted(priced.credits, limits)
 
     async def check(
-        self, session: Session, pool_id: UUID, user_id: UUID, model_id: str, credits: Decimal
+        self, session: Session, pool_id: UUID, user_id: UUID, model_id: str | None, credits: Decimal
     ) -> list[SpendLimit]:
         """Every limit as it stands for a spend of so many credits by this member now. Raises NotFound."""
-        await self._refresh()
-        asked = Reserve(user_id, uuid4(), RequestType.TEXT, model_id, Figures())
-        async with session.tx.driver() as connection:
-            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [asked], for_update=False)
-        decisions.expire()
+        asked = Reserve(user_id, uuid4(), RequestType.TEXT, model_id or "", Figures())
+        decisions = await self._look(session, pool_id, asked)
         return decisions.limits(user_id, model_id, credits)
 
+    async def reservation(self, session: Session, reference: UUID) -> Reservation | None:
+        """A reservation by its request_id or its id, as far as the actor sees it: what became of a call that was never answered."""
+        _require_scope(session.actor, WRITE_SCOPE, READ_SCOPE)
+        async with session.tx.driver() as connection:
+            found = await books.find(connection, session.tx.tenant_id, reference)
+        return as_reservation(*found) if found else None
+
+    async def _look(self, session: Session, pool_id: UUID, command: Reserve) -> Decisions:
+        """The pool's books as they would stand for a spend now. The actor sees the pool; the limits count what everybody spends."""
+        actor, served = session.actor, session.tx.scope.member_pools
+        _require_scope(actor, WRITE_SCOPE)
+        if (served or actor.user_id is not None) and pool_id not in served:
+            raise NotFound("pool", path=("poolId",))
+        await self._refresh()
+        async with session.tx.as_worker() as connection:
+            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [command], for_update=False)
+        decisions.expire()
+        return decisions
+
     async def expire(self, tenant_id: UUID, pool_id: UUID) -> None:
-        """Give back the pool's overdue holds."""
+        """Give back overdue holds of the pool, as many as one flush takes."""
         await self._refresh()
         await self._lanes.submit(tenant_id, pool_id, Call([Expire()]))
 
-    async def pool_of(self, tenant_id: UUID, request_id: UUID) -> UUID | None:
-        """In which pool a request_id has taken its hold."""
-        async with self._database.transaction(Scope(tenant_id, ActorKind.WORKER), read_only=True) as tx:
-            found: UUID | None = await tx.scalar(
-                select(CreditReservation.pool_id).where(
-                    CreditReservation.tenant_id == tenant_id, CreditReservation.request_id == request_id
-                )
-            )
-        return found
-
-    async def _admit(self, principal: Principal) -> tuple[ServicePrincipal | None, UUID | None]:
+    async def _admit(self, principal: Principal) -> tuple[ServicePrincipal | None, Actor | None]:
         """Who calls. A key that was good once is not asked for again here: every flush checks it, under the pool's lock."""
         if isinstance(principal, ServicePrincipal) and principal in self._known_keys:
             return principal, None
         async with acting(self._database, principal, read_only=True) as session:
             if not isinstance(principal, ServicePrincipal):
-                return None, session.actor.user_id
-            if WRITE_SCOPE not in session.actor.scopes:
-                raise Forbidden(f"This API key lacks the scope {WRITE_SCOPE}.")
+                return None, session.actor
+            _require_scope(session.actor, WRITE_SCOPE)
         if len(self._known_keys) >= _MAX_KNOWN_KEYS:
             self._known_keys.clear()
         self._known_keys.add(principal)
@@ -148,3 +154,9 @@ class Spending:
     def _caps_of(self, tier_id: str | None) -> TierCaps:
         """The caps of a pool's tier; a pool without a subscription has those of FREE."""
         return self._caps[tier_id or "FREE"]
+
+
+def _require_scope(actor: Actor, *scopes: str) -> None:
+    """A service needs one of these scopes; a person needs none."""
+    if actor.kind is ActorKind.SERVICE and not actor.scopes & set(scopes):
+        raise Forbidden(f"This API key lacks the scope {' or '.join(scopes)}.")
