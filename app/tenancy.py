@@ -145,7 +145,7 @@ class Database:
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
         async with self._engine.connect() as connection:
-            driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+            driver = await _driver(connection)
             try:
                 await driver.execute(f"BEGIN {mode}; {scope.statements()}")
                 yield Transaction(connection, driver, scope)
@@ -153,6 +153,15 @@ class Database:
             except BaseException:
                 await _roll_back(connection, driver)
                 raise
+
+
+async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
+    """The bare connection. Those that the server has closed while they lay idle in the pool are thrown away, one after the other."""
+    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    while driver.is_closed():
+        await connection.invalidate()
+        driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    return driver
 
 
 async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, and_, select, update
 from app.rules.billing_months import next_reset
 from app.rules.burn_order import Bucket
 from app.rules.errors import InsufficientLedger, Invalid
-from app.rules.money import round_credits
+from app.rules.spending_limits import check_amount
 from app.services.audit import record
 from app.services.catalogue import Catalogue
 from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, post
@@ -63,8 +63,9 @@ async def adjust(
     tx: Transaction, pool_id: UUID, bucket: Bucket, amount: Decimal, *, reason: str, actor_user_id: UUID | None
 ) -> None:
     """Add or take credits by an operator's word. Raises Invalid or InsufficientLedger (what is held is not taken)."""
-    if not amount.is_finite() or amount == 0 or amount != round_credits(amount):
-        raise Invalid("amount must be a number of credits other than 0 with at most 6 places.", path=("amount",))
+    check_amount(abs(amount), path=("amount",))
+    if amount == 0:
+        raise Invalid("amount must be other than 0.", path=("amount",), reason="credits")
     if not reason.strip():
         raise Invalid("reason must say why the balance is adjusted.", path=("reason",))
     pool = await lock_pool(tx, pool_id)
@@ -85,8 +86,9 @@ async def transfer(
     """Move purchased, then bonus credits between two pools of the tenant: all entries or none. Raises Invalid or InsufficientLedger."""
     if source_id == target_id:
         raise Invalid("A transfer needs two different pools.", path=("toPoolId",))
-    if not amount.is_finite() or amount <= 0 or amount != round_credits(amount):
-        raise Invalid("amount must be above 0 credits with at most 6 places.", path=("amount",))
+    check_amount(amount, path=("amount",))
+    if amount == 0:
+        raise Invalid("amount must be above 0.", path=("amount",), reason="credits")
     locked = {pool_id: await lock_pool(tx, pool_id) for pool_id in sorted((source_id, target_id))}
     shares = _transfer_shares(locked[source_id], amount)
     for pool_id, kind, sign, other in (

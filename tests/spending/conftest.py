@@ -28,7 +28,7 @@ async def new_till(database: Database, spending: Spending, inspector: asyncpg.Co
     made: list[Household] = []
 
     async def make(**options: Any) -> Till:
-        household = await make_household(database, **{"tier": "ENTERPRISE", **options})
+        household = await make_household(database, **{"tier": "ENTERPRISE_PLUS", **options})
         made.append(household)
         return Till(database, spending, inspector, household)
 

@@ -18,12 +18,10 @@ from app.services.spending.service import Spending
 from app.tenancy import Database
 from tests.factories import Household
 
-TOKENS_PER_CREDIT = 1_000_000  # of input
 
-
-def tokens(credits: Decimal | str | int) -> Figures:
-    """Figures that cost so many credits at the default rate."""
-    return Figures(input_tokens=Decimal(credits) * TOKENS_PER_CREDIT, output_tokens=Decimal(0))
+def worth(credits: Decimal | str | int) -> Figures:
+    """Figures of a transcription that cost so many credits: no cap on tokens is in the way."""
+    return Figures(minutes=Decimal(credits) * 100)
 
 
 @dataclass
@@ -50,23 +48,26 @@ class Till:
         values: dict[str, Any] = {
             "user_id": self.user(who),
             "request_id": uuid4(),
-            "request_type": RequestType.TEXT,
+            "request_type": RequestType.TRANSCRIPTION,
             "model_id": "gpt-x",
-            "figures": tokens(credits),
+            "figures": worth(credits),
             "hold_for": DEFAULT_HOLD,
         }
         return Reserve(**{**values, **more})
 
-    async def submit(self, *commands: Command, pool_id: UUID | None = None, by: Principal | None = None) -> list[Answer]:
+    async def submit(
+        self, *commands: Command, pool_id: UUID | None = None, by: Principal | None = None
+    ) -> list[Answer]:
         pairs = [(pool_id or self.pool_id, command) for command in commands]
         return await self.spending.submit(by or self.principal, pairs)
 
     async def reserve(self, credits: Decimal | str | int = 1, **more: Any) -> Reservation:
         """Hold credits; a refusal is raised."""
-        return _good((await self.submit(self.reserving(credits, **more)))[0])
+        by = self.household.principal(more.get("who") or self.who)
+        return _good((await self.submit(self.reserving(credits, **more), by=by))[0])
 
     async def settle(self, reference: UUID, credits: Decimal | str | int = 1, **more: Any) -> Reservation:
-        return _good((await self.submit(Settle(reference, tokens(credits), **more)))[0])
+        return _good((await self.submit(Settle(reference, worth(credits), **more)))[0])
 
     async def release(self, reference: UUID) -> Reservation:
         return _good((await self.submit(Release(reference)))[0])
@@ -82,7 +83,9 @@ class Till:
     async def overdue(self, reservation: Reservation) -> None:
         """Let the hold's time have passed."""
         await self.inspector.execute(
-            "UPDATE credit_reservations SET expires_at = $2 WHERE id = $1", reservation.id, reservation.expires_at - timedelta(days=1)
+            "UPDATE credit_reservations SET expires_at = $2 WHERE id = $1",
+            reservation.id,
+            reservation.expires_at - timedelta(days=1),
         )
 
     async def pool(self) -> dict[str, Any]:
@@ -108,7 +111,10 @@ class Till:
 
     async def _set(self, table: str, key: str, values: dict[str, Any], at: UUID) -> None:
         columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(values, 2))
-        assert await self.inspector.execute(f"UPDATE {table} SET {columns} WHERE {key} = $1", at, *values.values()) == "UPDATE 1"
+        assert (
+            await self.inspector.execute(f"UPDATE {table} SET {columns} WHERE {key} = $1", at, *values.values())
+            == "UPDATE 1"
+        )
 
     async def balances(self) -> tuple[Decimal, Decimal, Decimal]:
         """(available, reserved, shortfall)"""
@@ -122,11 +128,15 @@ class Till:
 
     async def entries(self, kind: str = "consumption") -> list[asyncpg.Record]:
         return await self.inspector.fetch(
-            "SELECT * FROM credit_transactions WHERE pool_id = $1 AND transaction_type = $2 ORDER BY sequence", self.pool_id, kind
+            "SELECT * FROM credit_transactions WHERE pool_id = $1 AND transaction_type = $2 ORDER BY sequence",
+            self.pool_id,
+            kind,
         )
 
     async def usage(self) -> list[asyncpg.Record]:
-        return await self.inspector.fetch("SELECT * FROM credit_usage WHERE pool_id = $1 ORDER BY created_at", self.pool_id)
+        return await self.inspector.fetch(
+            "SELECT * FROM credit_usage WHERE pool_id = $1 ORDER BY created_at", self.pool_id
+        )
 
     async def rows(self) -> dict[str, list[asyncpg.Record]]:
         """All that spending writes, of the tenant, but for the time of the pool's last writing and its rolled traffic."""
@@ -152,12 +162,14 @@ class Till:
         )  # fmt: skip
         return parse(key.text)
 
-    async def approve(self, amount: Decimal | int, *, who: str | None = None, model_id: str = "gpt-x", **more: Any) -> UUID:
+    async def approve(
+        self, amount: Decimal | int, *, who: str | None = None, model_id: str = "gpt-x", **more: Any
+    ) -> UUID:
         """An approved request of a member."""
         values = {"id": uuid4(), "status": "approved", "lasts": timedelta(hours=24), **more}
         await self.inspector.execute(
-            "INSERT INTO approval_requests (tenant_id, id, pool_id, user_id, amount, approved_amount, model_id, request_type, status, expires_at)"
-            " VALUES ($1, $2, $3, $4, $5, $5, $6, 'text', $7, now() + $8)",
+            "INSERT INTO approval_requests (tenant_id, id, pool_id, user_id, amount, approved_amount, model_id, request_type, status,"
+            " expires_at) VALUES ($1, $2, $3, $4, $5, $5, $6, 'text', $7, now() + $8)",
             self.household.tenant_id, values["id"], self.pool_id, self.user(who), Decimal(amount), model_id, values["status"],
             values["lasts"],
         )  # fmt: skip

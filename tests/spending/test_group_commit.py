@@ -1,0 +1,161 @@
+"""Group commit: cancelled callers, failing items, lost connections. Nothing is lost, nothing happens twice."""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from app.rules.errors import ErrorCode, IdempotencyMismatch
+from app.services.catalogue import CatalogueCache
+from app.services.spending import books
+from app.services.spending.commands import NotBooked, Reservation, Settle
+from app.services.spending.lanes import Call, Flush
+from app.services.spending.service import Spending
+from app.tenancy import Database
+from tests.spending.conftest import NewTill
+from tests.spending.till import worth
+
+D = Decimal
+
+
+async def test_calls_that_wait_go_together(new_till: NewTill, monkeypatch: pytest.MonkeyPatch) -> None:
+    till = await new_till(purchased=D(100))
+    flushed: list[int] = []
+    flush = Flush.__call__
+
+    async def counted(self: Flush, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]) -> Any:
+        flushed.append(len(calls))
+        return await flush(self, tenant_id, pool_id, calls)
+
+    monkeypatch.setattr(Flush, "__call__", counted)
+    principal = await till.new_key("usage:write")
+    await till.submit(till.reserving("0.1"), by=principal)
+    flushed.clear()
+    answers = await asyncio.gather(*(till.submit(till.reserving("0.1"), by=principal) for _ in range(60)))
+    assert all(isinstance(answer, Reservation) for (answer,) in answers)
+    assert sum(flushed) == 60
+    assert len(flushed) <= 4
+    assert till.spending._lanes._lanes == {}  # nothing is left behind
+
+
+async def test_a_cancelled_callers_hold_is_there_once(new_till: NewTill) -> None:
+    till = await new_till(purchased=D(100))
+    commands = [till.reserving("0.1") for _ in range(20)]
+    tasks = [asyncio.create_task(till.submit(command)) for command in commands]
+    await asyncio.sleep(0.01)
+    for task in tasks[::2]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    while till.spending._lanes._lanes:
+        await asyncio.sleep(0.01)
+    answers = await till.submit(*commands)
+    assert all(getattr(answer, "status", None) == "held" for answer in answers)
+    assert (await till.pool())["held_count"] == 20
+    assert till.spending._lanes._lanes == {}
+
+
+async def test_a_failing_item_spoils_no_other(new_till: NewTill) -> None:
+    """What only the database refuses, in the middle of a list and among other calls; a NUL cannot be written as text."""
+    till = await new_till(purchased=D(100))
+    bad = till.reserving("0.1", model_id="nul\0")
+    good = [till.reserving("0.1") for _ in range(7)]
+    answers, others = await asyncio.gather(
+        till.submit(*good[:3], bad, *good[3:]), asyncio.gather(*(till.submit(till.reserving("0.1")) for _ in range(5)))
+    )
+    assert [type(answer) for answer in answers] == [Reservation] * 3 + [NotBooked] + [Reservation] * 4
+    assert getattr(answers[3], "code", None) is ErrorCode.NOT_BOOKED
+    assert all(isinstance(answer, Reservation) for (answer,) in others)
+    assert (await till.pool())["held_count"] == 12
+
+
+async def _kill_all(inspector: asyncpg.Connection) -> None:
+    """End every connection of the application to this database, busy or idle."""
+    await inspector.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'portal_app' AND datname = current_database()"
+    )
+
+
+@pytest.mark.parametrize("moment", ["before", "committed"])
+async def test_a_lost_connection_loses_and_doubles_nothing(
+    new_till: NewTill, monkeypatch: pytest.MonkeyPatch, urls: Any, moment: str
+) -> None:
+    """Cut in the middle of a flush, and after its commit but before the answer."""
+    till = await new_till(purchased=D(100))
+    database = Database(urls.app, pool_size=2)
+    spending = Spending(database, CatalogueCache(database))
+    key = await till.new_key("usage:write")
+    held, reserving = till.reserving(1), till.reserving(2)
+    await spending.submit(key, [(till.pool_id, held)])
+    cuts = 0
+    write, flush = books.write, Flush.__call__
+
+    async def cut_write(*arguments: Any) -> None:
+        nonlocal cuts
+        await write(*arguments)
+        cuts += 1
+        if cuts == 1:
+            await _kill_all(till.inspector)
+
+    async def cut_flush(self: Flush, *arguments: Any) -> Any:
+        nonlocal cuts
+        answers = await flush(self, *arguments)
+        cuts += 1
+        if cuts == 1:
+            raise ConnectionResetError("the answer was lost")
+        return answers
+
+    if moment == "before":
+        monkeypatch.setattr(books, "write", cut_write)
+    else:
+        monkeypatch.setattr(Flush, "__call__", cut_flush)
+    answers = await spending.submit(key, [(till.pool_id, Settle(held.request_id, worth(1))), (till.pool_id, reserving)])
+    assert [getattr(answer, "status", answer) for answer in answers] == ["settled", "held"]
+    assert cuts == 2
+    assert await till.balances() == (103, 2, 0)
+    await database.close()
+
+
+async def test_a_database_that_stays_away_is_an_error_for_each_caller(
+    new_till: NewTill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = await new_till()
+    key = await till.new_key("usage:write")
+    await till.submit(till.reserving("0.1"), by=key)
+
+    async def gone(*_: Any) -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    before = await till.rows()
+    with monkeypatch.context() as away:
+        away.setattr(Flush, "__call__", gone)
+        command = till.reserving(1)
+        outcomes = await asyncio.gather(*(till.submit(command, by=key) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in outcomes] == [ConnectionRefusedError] * 3
+    assert await till.rows() == before
+    (answer,) = await till.submit(command, by=key)
+    assert isinstance(answer, Reservation)
+
+
+async def test_one_request_id_in_two_pools_at_once_is_one_hold(new_till: NewTill) -> None:
+    till = await new_till(purchased=D(1000))
+    second = uuid4()
+    await till.inspector.execute(
+        "INSERT INTO credit_pools (tenant_id, id, name, pool_type, owner_user_id) VALUES ($1, $2, 'second', 'team', $3)",
+        till.household.tenant_id, second, till.user(),
+    )  # fmt: skip
+    await till.inspector.execute(
+        "INSERT INTO credit_pool_members (tenant_id, id, pool_id, user_id, role, permissions) VALUES ($1, $2, $3, $4, 'owner', '{}')",
+        till.household.tenant_id, uuid4(), second, till.user(),
+    )  # fmt: skip
+    key = await till.new_key("usage:write")
+    figures = worth("0.000001")
+    for _ in range(5):
+        command = till.reserving(figures=figures)
+        answers = await till.spending.submit(key, [(till.pool_id, command), (second, command)])
+        kinds = {type(answer) for answer in answers}
+        assert len([one for one in answers if isinstance(one, Reservation)]) <= 1
+        assert kinds <= {Reservation, IdempotencyMismatch} or getattr(answers[1], "code", None) is not None
