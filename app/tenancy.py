@@ -168,5 +168,5 @@ async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) ->
     """Roll back; a connection that cannot is thrown away rather than handed to somebody else."""
     try:
         await asyncio.shield(driver.execute("ROLLBACK"))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.CancelledError):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.CancelledError):
         await connection.invalidate()

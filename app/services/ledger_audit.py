@@ -107,7 +107,8 @@ PROOFS = {
                (coalesce(r.settled_amount, 0), CASE WHEN r.status = 'settled' THEN 1 ELSE 0 END)""",
     "rollups are the sums of usage": """
         SELECT coalesce(u.pool_id, r.pool_id) AS pool_id,
-               format('hour %s: usage %s, rollups %s', coalesce(u.hour, r.hour), coalesce(u.sums, 'none'), coalesce(r.sums, 'none')) AS detail
+               format('hour %s: usage %s, rollups %s',
+                      coalesce(u.hour, r.hour), coalesce(u.sums, 'none'), coalesce(r.sums, 'none')) AS detail
           FROM (SELECT pool_id, date_trunc('hour', created_at, 'UTC') AS hour, user_id, model_id, provider_id, request_type,
                        row(count(*)::numeric, sum(input_tokens)::numeric, sum(output_tokens)::numeric, sum(cached_tokens)::numeric,
                            sum(credits_consumed), sum(credits_from_included), sum(credits_from_bonus), sum(credits_from_purchased),

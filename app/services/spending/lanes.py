@@ -39,6 +39,7 @@ LOST = (
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # cut between two messages
 )
 Answer = Reservation | Refusal | None
 Outcome = list[Answer] | Exception  # of a call: an answer a command, or what befell all of it
