@@ -17,6 +17,9 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export NPM_CONFIG_UPDATE_NOTIFIER := false
+# Where the registry can't be reached npm says so within seconds, not minutes.
+export NPM_CONFIG_FETCH_RETRY_MINTIMEOUT := 1000
+export NPM_CONFIG_FETCH_RETRY_MAXTIMEOUT := 4000
 # The machine's own certificates, where it has them: company proxies are known there and nowhere else.
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 export UV_SYSTEM_CERTS := $(if $(CERTIFICATES),true,false)
