@@ -16,6 +16,9 @@ import asyncpg
 from sqlalchemy import CursorResult, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+# What a statement raises on a connection that the server has closed; the last one while asyncpg is still reading why.
+CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 class ActorKind(StrEnum):
     """Who acts: a person, a service with an API key, or the portal's own worker on a tenant's behalf."""
@@ -145,5 +148,5 @@ async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) ->
     """Roll back; a connection that cannot is thrown away rather than handed to somebody else."""
     try:
         await asyncio.shield(driver.execute("ROLLBACK"))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.CancelledError):
+    except (*CONNECTION_ERRORS, asyncio.CancelledError):
         await connection.invalidate()
