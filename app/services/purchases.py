@@ -63,8 +63,8 @@ class Purchasing:
                 return earlier
             quote = self._read_quote(session.actor, command)
             buyer = await _buyer(session.tx, quote)
+        await self._check_method(command, buyer.stripe_customer_id)
         customer_id = await self._customer(quote, buyer)
-        await self._check_method(command, customer_id)
         async with acting(self.database, principal) as session:
             self._read_quote(session.actor, command)  # a permission taken or a quote expired meanwhile
             purchase_id, is_new = await _open(session.tx, command, quote, customer_id)
@@ -117,7 +117,8 @@ class Purchasing:
             )
             return str(await tx.scalar(select(CreditPool.stripe_customer_id).where(*pool)))
 
-    async def _check_method(self, command: PurchaseCommand, customer_id: str) -> None:
+    async def _check_method(self, command: PurchaseCommand, customer_id: str | None) -> None:
+        """Before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
         method = await self.gateway.payment_method(command.payment_method_id)
         if method is None or method.customer_id not in {None, customer_id}:
             # A stranger's card reads as one that does not exist.
