@@ -64,6 +64,7 @@ check-python: $(BIN)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/lengths.py
+	$(BIN)/python docs/check_rules.py
 
 check-page: frontend/node_modules/.installed
 	@$(WITH_NODE)
