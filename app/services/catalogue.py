@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.rules.errors import NotFound
 from app.rules.pricing import Band
 from app.tenancy import Database
 from models.catalogue import CreditPriceBand, SubscriptionAddOn, SubscriptionTier
@@ -55,9 +54,9 @@ class AddOn:
     included_in_tiers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """One reading of the catalogue's tables."""
+    """One reading of the catalogue's tables. It is the key to what was made of it: hence no equality but identity."""
 
     tiers: tuple[Tier, ...]
     add_ons: tuple[AddOn, ...]
@@ -65,12 +64,6 @@ class Catalogue:
 
     def tier(self, tier_id: str) -> Tier:
         return next(tier for tier in self.tiers if tier.id == tier_id)
-
-    def add_on(self, add_on_id: str) -> AddOn:
-        found = next((one for one in self.add_ons if one.id == add_on_id), None)
-        if found is None:
-            raise NotFound("add-on")
-        return found
 
 
 class CatalogueCache:
