@@ -56,7 +56,7 @@ e2e: $(BIN)/.installed page  ## Run only the tests in a real browser
 screenshots: $(BIN)/.installed page  ## Take the pictures of docs/screenshots again
 	@$(BIN)/python -m tests.e2e.screenshots
 
-check: check-python check-page  ## Lint, types, layers, file lengths, on both sides
+check: check-python check-page  ## Lint, types, layers, file lengths, docs/RULES.md; on both sides
 
 check-python: $(BIN)/.installed
 	@$(BIN)/ruff check .
@@ -64,6 +64,7 @@ check-python: $(BIN)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/lengths.py
+	$(BIN)/python docs/check_rules.py
 	$(BIN)/python docs/check_rules.py
 
 check-page: frontend/node_modules/.installed
