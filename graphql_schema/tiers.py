@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import strawberry
@@ -126,8 +127,13 @@ class CreditBand:
     unit_price: Money
 
 
-def as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
-    """A stored tier as the API shows it."""
+@lru_cache(maxsize=2)  # the current reading, and one that an operation under way still has
+def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
+    """The tiers as the API shows them, by code, from the smallest to the largest: made once for each reading."""
+    return {tier.id: _as_tier(tier, catalogue) for tier in catalogue.tiers}
+
+
+def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
     monthly, annual = tier.price_monthly, tier.price_annual
     savings = monthly * 12 - annual if monthly and annual else None
     return Tier(

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable
 
-from app.tenancy import Database, Transaction
+from app.tenancy import Database, Read, Transaction
 from graphql_schema import statements
 from tests.factories import make_household
 from tests.graphql.documents import POOL
@@ -17,15 +16,15 @@ async def test_a_commit_in_the_middle_of_an_operation_is_not_seen(
     portal: Portal, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     household = await make_household(database)
-    execute, committed = Transaction.execute, []
+    read, committed = Transaction.read, []
 
-    async def interrupted(tx: Transaction, statement: Executable, parameters: Any = None) -> Any:
+    async def interrupted(tx: Transaction, statement: Read, **parameters: Any) -> Any:
         if statement is statements.TRANSACTION_PAGES and not committed:
             committed.append(True)
             await add_entries(database, household, ("mia", "-1"))  # after the balance was read, before the ledger is
-        return await execute(tx, statement, parameters)
+        return await read(tx, statement, **parameters)
 
-    monkeypatch.setattr(Transaction, "execute", interrupted)
+    monkeypatch.setattr(Transaction, "read", interrupted)
     pool = (await portal.ask(household, "olivia", POOL, id=pool_id(household))).data["pool"]
     assert committed
     assert pool["balance"]["total"] == "6.000000"
