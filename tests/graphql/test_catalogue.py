@@ -74,13 +74,17 @@ async def test_the_price_bands(portal: Portal, database: Database) -> None:
     household = await make_household(database)
     document = "{ creditBands { minCredits discountRate bonusRate unitPrice { amount currency } } }"
     bands = (await portal.ask(household, "rosa", document)).data["creditBands"]
-    assert [(Decimal(one["minCredits"]), Decimal(one["discountRate"]), Decimal(one["bonusRate"])) for one in bands] == [
-        (1, 0, 0),
-        (5, 0, 0),
-        (10, Decimal("0.05"), Decimal("0.05")),
-        (25, Decimal("0.1"), Decimal("0.1")),
-        (50, Decimal("0.15"), Decimal("0.15")),
-        (100, Decimal("0.2"), Decimal("0.2")),
+    shown = [
+        tuple(f"{Decimal(one[name]).normalize():f}" for name in ("minCredits", "discountRate", "bonusRate"))
+        for one in bands
+    ]
+    assert shown == [
+        ("1", "0", "0"),
+        ("5", "0", "0"),
+        ("10", "0.05", "0.05"),
+        ("25", "0.1", "0.1"),
+        ("50", "0.15", "0.15"),
+        ("100", "0.2", "0.2"),
     ]
     assert all(one["unitPrice"] == money(10) for one in bands)
 

@@ -45,6 +45,7 @@ async def test_limits_are_set_all_three_at_once(
     assert event["entity_id"] == household.people[whom].member_id
     assert event["actor_user_id"] == household.people[who].user_id
     assert event["pool_id"] == household.pool_id
+    assert event["correlation_id"] == answer.request_id
     assert json.loads(event["before"]) == dict.fromkeys(
         ["daily_credit_limit", "monthly_credit_limit", "max_cost_per_request"]
     )
@@ -55,7 +56,9 @@ async def test_limits_are_set_all_three_at_once(
     }
     answer = await portal.ask(household, who, LIMITS, id=member_id(household, whom), limits={"monthlyCredits": None})
     assert set(answer.data["memberLimitsUpdate"]["member"]["limits"].values()) == {None}
-    assert set(await rows.fetchrow(LIMIT_COLUMNS, household.people[whom].member_id)) == {None}
+    stored = await rows.fetchrow(LIMIT_COLUMNS, household.people[whom].member_id)
+    assert stored is not None
+    assert set(stored.values()) == {None}
 
 
 async def test_a_change_to_what_is_there_already_is_no_event(

@@ -29,8 +29,9 @@ async def pool_of(portal: Portal, household: Household, name: str) -> dict[str, 
     return pool
 
 
-def names(rows: list[dict[str, Any]], key: str = "user") -> list[str | None]:
-    return [one[key]["email"].partition("@")[0] if one[key] else None for one in rows]
+def names(rows: list[dict[str, Any]], key: str = "user") -> list[str]:
+    """Whose rows these are; "-" is nobody's."""
+    return [one[key]["email"].partition("@")[0] if one[key] else "-" for one in rows]
 
 
 @pytest.mark.parametrize("name", ["olivia", "adam"])
@@ -42,7 +43,7 @@ async def test_the_owner_and_an_admin_see_everything(portal: Portal, database: D
     assert sorted(names(pool["members"]["nodes"])) == EVERYBODY
     assert pool["members"]["totalCount"] == 4
     assert all(member["usage"] for member in pool["members"]["nodes"])
-    assert names(pool["transactions"]["nodes"]) == ["rosa", "rosa", "mia", "olivia", None]
+    assert names(pool["transactions"]["nodes"]) == ["rosa", "rosa", "mia", "olivia", "-"]
     assert [entry["balanceAfter"] for entry in pool["transactions"]["nodes"]] == [
         "4.125000", "4.250000", "4.500000", "5.000000", "6.000000",
     ]  # fmt: skip
