@@ -16,7 +16,8 @@ async def test_a_commit_in_the_middle_of_an_operation_is_not_seen(
     portal: Portal, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     household = await make_household(database)
-    read, committed = Transaction.read, []
+    read = Transaction.read
+    committed: list[bool] = []
 
     async def interrupted(tx: Transaction, statement: Read, **parameters: Any) -> Any:
         if statement is statements.TRANSACTION_PAGES and not committed:
