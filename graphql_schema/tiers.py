@@ -9,6 +9,7 @@ from typing import Any
 import strawberry
 
 from app.rules.pricing import Band
+from app.rules.tiers import annual_savings
 from app.services.catalogue import AddOn as StoredAddOn
 from app.services.catalogue import Catalogue
 from app.services.catalogue import Tier as StoredTier
@@ -135,7 +136,7 @@ def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
 
 def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
     monthly, annual = tier.price_monthly, tier.price_annual
-    savings = monthly * 12 - annual if monthly and annual else None
+    savings = annual_savings(monthly, annual)
     return Tier(
         id=to_id("Tier", tier.id),
         code=TierCode(tier.id),
@@ -146,7 +147,7 @@ def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
         pricing=TierPricing(
             monthly=money_of(monthly, tier.currency),
             annual=money_of(annual, tier.currency),
-            annual_savings=money_of(savings, tier.currency),
+            annual_savings=money_of(Decimal(savings) if savings else None, tier.currency),
             per_user=tier.price_per_user,
             min_users=tier.min_users,
             max_users=tier.max_users,
