@@ -182,9 +182,8 @@ class Database:
         A read is REPEATABLE READ: every figure of one operation is from the same instant.
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
-        pooled = await self._engine.raw_connection()
+        pooled, driver = await self._check_out()
         transaction = Transaction(self._engine, pooled, scope)
-        driver = cast("asyncpg.Connection", pooled.driver_connection)
         try:
             await driver.execute(f"BEGIN {mode}; {scope.statements()}")
             yield transaction
@@ -194,6 +193,15 @@ class Database:
             raise
         finally:
             await greenlet_spawn(pooled.close)
+
+    async def _check_out(self) -> tuple[PoolProxiedConnection, asyncpg.Connection]:
+        """A connection that is not known to be closed: those that a restart of the database ended are replaced."""
+        while True:
+            pooled = await self._engine.raw_connection()
+            driver = cast("asyncpg.Connection", pooled.driver_connection)
+            if not driver.is_closed():
+                return pooled, driver
+            await greenlet_spawn(pooled.invalidate)
 
 
 async def _roll_back(pooled: PoolProxiedConnection, driver: asyncpg.Connection) -> None:

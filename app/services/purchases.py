@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.auth.actor import Actor, Principal, acting, utc_now
 from app.payments.gateway import Gateway
-from app.payments.outcomes import Outcome
-from app.rules.errors import Forbidden, NotFound, QuoteUsed
+from app.payments.outcomes import GatewayUnavailable, Outcome
+from app.rules.errors import Forbidden, NotFound, PaymentsUnavailable, QuoteUsed
 from app.rules.permissions import Permission
 from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
 from app.services import idempotency, payment_outcomes
@@ -55,7 +55,7 @@ class Purchasing:
     async def buy(self, principal: Principal, command: PurchaseCommand) -> UUID:
         """Buy by a quote; the purchase's id, whatever became of it. The same command again gives the same purchase and charges nothing.
 
-        Refusals (NotFound, Forbidden, QuoteExpired, QuoteUsed, IdempotencyMismatch) are raised before anything is written.
+        Refusals (NotFound, Forbidden, QuoteExpired, QuoteUsed, IdempotencyMismatch, PaymentsUnavailable) come before anything is written.
         """
         async with acting(self.database, principal, read_only=True) as session:
             earlier = await idempotency.find(session.tx, command.idempotency_key, command.digest)
@@ -63,8 +63,11 @@ class Purchasing:
                 return earlier
             quote = self._read_quote(session.actor, command)
             buyer = await _buyer(session.tx, quote)
-        await self._check_method(command, buyer.stripe_customer_id)
-        customer_id = await self._customer(quote, buyer)
+        try:
+            await self._check_method(command, buyer.stripe_customer_id)
+            customer_id = await self._customer(quote, buyer)
+        except GatewayUnavailable:
+            raise PaymentsUnavailable from None
         async with acting(self.database, principal) as session:
             self._read_quote(session.actor, command)  # a permission taken or a quote expired meanwhile
             purchase_id, is_new = await _open(session.tx, command, quote, customer_id)

@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.payments.outcomes import GatewayUnavailable
-from app.rules.errors import IdempotencyMismatch, QuoteUsed
+from app.rules.errors import IdempotencyMismatch, PaymentsUnavailable, QuoteUsed
 from app.services.purchases import PurchaseCommand
 from app.tenancy import CONNECTION_ERRORS
 from tests.payments.sandbox import Sandbox
@@ -124,7 +123,7 @@ async def follow_up_in(buying: Buying, purchase_id: UUID) -> float:
 async def test_stripe_down_from_the_start_writes_nothing(buying: Buying) -> None:
     command = await buying.command()
     await buying.sandbox.fault("server_error", path="/v1/payment_methods", method="GET")
-    with pytest.raises(GatewayUnavailable):
+    with pytest.raises(PaymentsUnavailable, match="Nothing was charged"):
         await buying.buy(command)
     assert await buying.rows("SELECT 1 FROM credit_purchases WHERE tenant_id = $1") == []
     assert await buying.rows("SELECT 1 FROM idempotency_keys WHERE tenant_id = $1") == []
