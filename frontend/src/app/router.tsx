@@ -1,4 +1,11 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, retainSearchParams } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Link,
+  retainSearchParams,
+} from "@tanstack/react-router";
 import { Button } from "@/design/Button";
 import { PageMessage } from "@/design/PageMessage";
 import { OverviewPage } from "@/features/pool/OverviewPage";

@@ -19,7 +19,10 @@ export function PlanCard({ subscription }: { subscription: Subscription | null }
   }
   const { status, tier } = subscription;
   return (
-    <Card title="Plan" action={<Badge tone={subscriptionStatuses[status].tone}>{subscriptionStatuses[status].label}</Badge>}>
+    <Card
+      title="Plan"
+      action={<Badge tone={subscriptionStatuses[status].tone}>{subscriptionStatuses[status].label}</Badge>}
+    >
       <p className="text-xl font-semibold tracking-tight">{tier.displayName}</p>
       <PlanFacts subscription={subscription} />
     </Card>

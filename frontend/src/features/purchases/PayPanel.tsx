@@ -35,7 +35,15 @@ export function PayPanel({ formId, quote, state, payable, onResend }: PayPanelPr
         </Notice>
       )}
       {/* While paying it stays enabled, so that the keyboard's focus stays; a second click does nothing. */}
-      <Button look="primary" size="large" type="submit" form={formId} disabled={!ready && !paying} aria-disabled={paying} className="w-full">
+      <Button
+        look="primary"
+        size="large"
+        type="submit"
+        form={formId}
+        disabled={!ready && !paying}
+        aria-disabled={paying}
+        className="w-full"
+      >
         {paying ? "Paying…" : total === null ? "Pay" : `Pay ${total}`}
       </Button>
     </div>

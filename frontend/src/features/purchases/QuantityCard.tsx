@@ -67,7 +67,8 @@ export function QuantityCard({ bands, typed, error, quote, disabled, onType }: Q
             </Button>
           }
         >
-          {moneyText(better.total)} instead of {moneyText(quote.quote.total)}, and you get {creditsPhrase(better.totalCredits)}.
+          {moneyText(better.total)} instead of {moneyText(quote.quote.total)}, and you get{" "}
+          {creditsPhrase(better.totalCredits)}.
         </Notice>
       )}
     </Card>

@@ -31,7 +31,8 @@ export function ReceiptPage() {
     return () => clearTimeout(timer);
   }, [moving, fetching, stale, data, refresh]);
 
-  if (purchase) return <Receipt purchase={purchase} pool={data?.pool?.name ?? ""} balance={data?.pool?.balance ?? null} />;
+  if (purchase)
+    return <Receipt purchase={purchase} pool={data?.pool?.name ?? ""} balance={data?.pool?.balance ?? null} />;
   if (data !== undefined) {
     return (
       <PageMessage
