@@ -10,7 +10,7 @@ import strawberry
 from asyncpg import Record
 
 from app.auth.actor import Actor
-from app.rules.permissions import Permission, Role, may_change
+from app.rules.permissions import Permission, Role, granted, may_change
 from app.rules.spending_limits import Usage, local_date, remaining, roll_over
 from graphql_schema.context import Info
 from graphql_schema.node import Node, to_id
@@ -92,7 +92,7 @@ def as_member(row: Record, actor: Actor, now: datetime) -> PoolMember:
         user=as_user(row["user_id"], row["email"], row["display_name"]),
         role=role,
         status=MemberStatus(row["status"]),
-        permissions=[one for one in Permission if row["permissions"].get(one)],
+        permissions=granted(row["permissions"]),
         limits=limits,
         usage=_usage(row, limits, now) if sees_usage else None,
         joined_at=row["joined_at"],

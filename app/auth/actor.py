@@ -14,7 +14,7 @@ from asyncpg import Record
 from sqlalchemy import func, or_, select
 
 from app.rules.errors import Forbidden, NotFound
-from app.rules.permissions import SEES_MEMBERS, Permission, Role
+from app.rules.permissions import SEES_MEMBERS, Permission, Role, granted
 from app.tenancy import ActorKind, Database, Read, Scope, Transaction
 from models.api_keys import ApiKey
 from models.tenants import User
@@ -81,7 +81,10 @@ class Actor:
 
     def membership(self, pool_id: UUID) -> Membership | None:
         """The membership of a pool, or None: then the pool does not exist for this actor."""
-        return next((one for one in self.memberships if one.pool_id == pool_id), None)
+        for one in self.memberships:
+            if one.pool_id == pool_id:
+                return one
+        return None
 
     def sees(self, pool_id: UUID) -> bool:
         """Whether the pool exists for this actor. Which pools a service's key serves, row level security decides."""
@@ -172,7 +175,7 @@ async def _user(tx: Transaction, principal: UserPrincipal) -> Actor:
             id=row["id"],
             pool_id=row["pool_id"],
             role=Role(row["role"]),
-            permissions=frozenset(one for one in Permission if row["permissions"].get(one)),
+            permissions=frozenset(granted(row["permissions"])),
             active=row["status"] == "active",
         )
         for row in rows
