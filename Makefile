@@ -65,7 +65,6 @@ check-python: $(BIN)/.installed
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/lengths.py
 	$(BIN)/python docs/check_rules.py
-	$(BIN)/python docs/check_rules.py
 
 check-page: frontend/node_modules/.installed
 	@$(WITH_NODE)
