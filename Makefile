@@ -114,7 +114,7 @@ page: | $(BIN)/.installed  ## Build the page
 	@newer=$$(find frontend -name node_modules -prune -o -name dist -prune -o -name gql -prune \
 		-o -type f -newer frontend/dist/index.html -print -quit 2>&1) || newer='there is no page yet'
 	test -n "$$newer" || exit 0
-	$(MAKE) --no-print-directory frontend/node_modules/.installed
+	$(MAKE) --silent --no-print-directory frontend/node_modules/.installed
 	$(WITH_NODE)
 	echo 'Building the page ...'
 	cd frontend
