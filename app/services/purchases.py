@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -26,6 +27,8 @@ from app.tenancy import ActorKind, Database, Scope, Transaction
 from models.pools import CreditPool
 from models.purchases import CreditPurchase
 from models.tenants import User
+
+log = structlog.get_logger("purchases")
 
 OPERATION = "creditsPurchase"
 
@@ -66,7 +69,8 @@ class Purchasing:
         try:
             await self._check_method(command, buyer.stripe_customer_id)
             customer_id = await self._customer(quote, buyer)
-        except GatewayUnavailable:
+        except GatewayUnavailable as error:
+            log.warning("purchase.payments_unavailable", error=str(error))
             raise PaymentsUnavailable from None
         async with acting(self.database, principal) as session:
             self._read_quote(session.actor, command)  # a permission taken or a quote expired meanwhile
