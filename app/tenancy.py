@@ -164,6 +164,7 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=False,
             json_deserializer=orjson.loads,
+            hide_parameters=True,  # errors go into the log, people's data does not
         )
 
     async def close(self) -> None:
