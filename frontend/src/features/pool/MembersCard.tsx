@@ -13,13 +13,16 @@ import { memberStatuses, roles } from "./words";
 /** Everyone in the pool, with what they used today and this month against their limits. */
 export function MembersCard({ pool }: { pool: Pool }) {
   const client = useClient();
+  const { viewer } = useCurrentPool();
   const { nodes, hasMore, status, loadMore } = usePaging(pool.members, async (after) => {
     const result = await client.query(MoreMembersDocument, { poolId: pool.id, first: membersPerPage, after });
     if (!result.data?.pool) throw result.error ?? new Error("The pool is gone");
     return result.data.pool.members;
   });
+  // Who may not see the others, and who has a pool alone, sees one row: their own.
+  const alone = nodes.every(({ user }) => user.id === viewer.user.id);
   return (
-    <Card title="Members" note={pool.members.totalCount} flush>
+    <Card title={alone ? "Your use" : "Members"} note={alone ? undefined : pool.members.totalCount} flush>
       <table className="w-full text-left text-sm max-sm:block">
         <thead className="text-xs text-ink-faint max-sm:sr-only">
           <tr>
