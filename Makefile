@@ -16,6 +16,10 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+export NPM_CONFIG_UPDATE_NOTIFIER := false
+# Where the registry can't be reached npm says so within seconds, not minutes.
+export NPM_CONFIG_FETCH_RETRY_MINTIMEOUT := 1000
+export NPM_CONFIG_FETCH_RETRY_MAXTIMEOUT := 4000
 # The machine's own certificates, where it has them: company proxies are known there and nowhere else.
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 export UV_SYSTEM_CERTS := $(if $(CERTIFICATES),true,false)
@@ -27,7 +31,7 @@ endif
 WITH_NODE := node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) ? 0 : 1)' 2>/dev/null \
 	&& command -v npm >/dev/null || export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help up reset install page page-or-reason test test-stripe-live e2e check check-python check-page lock bench clean
+.PHONY: help up reset install page page-or-reason test test-stripe-live e2e screenshots check check-python check-page lock bench clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,7 +53,10 @@ test-stripe-live: $(BIN)/.installed  ## Run the payment tests against Stripe's t
 e2e: $(BIN)/.installed page  ## Run only the tests in a real browser
 	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest tests/e2e $(ARGS)
 
-check: check-python check-page  ## Lint, types, layers, file lengths, on both sides
+screenshots: $(BIN)/.installed page  ## Take the pictures of docs/screenshots again
+	@$(BIN)/python -m tests.e2e.screenshots
+
+check: check-python check-page  ## Lint, types, layers, file lengths, docs/RULES.md; on both sides
 
 check-python: $(BIN)/.installed
 	@$(BIN)/ruff check .
@@ -57,6 +64,7 @@ check-python: $(BIN)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/lengths.py
+	$(BIN)/python docs/check_rules.py
 
 check-page: frontend/node_modules/.installed
 	@$(WITH_NODE)
@@ -106,11 +114,11 @@ page: | $(BIN)/.installed  ## Build the page
 	@newer=$$(find frontend -name node_modules -prune -o -name dist -prune -o -name gql -prune \
 		-o -type f -newer frontend/dist/index.html -print -quit 2>&1) || newer='there is no page yet'
 	test -n "$$newer" || exit 0
-	$(MAKE) --no-print-directory frontend/node_modules/.installed
+	$(MAKE) --silent --no-print-directory frontend/node_modules/.installed
 	$(WITH_NODE)
 	echo 'Building the page ...'
 	cd frontend
-	npm run --silent build
+	npm run --silent build -- --logLevel warn
 	touch dist/index.html
 
 # Without npm's registry the API still starts; the server shows the reason at /.

@@ -5,16 +5,23 @@ transaction pooling). Only validated UUIDs and fixed words are written into that
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CursorResult, Executable, Row
+import orjson
+from sqlalchemy import Connection, CursorResult, Executable, PoolProxiedConnection, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
+
+# What a statement raises on a connection that the server has closed; the last one while asyncpg is still reading why.
+CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class ActorKind(StrEnum):
@@ -37,26 +44,49 @@ class Scope:
 
     def statements(self) -> str:
         """The SET LOCAL statements of this scope. Every value is a UUID or a word of ActorKind."""
-        values = {
-            "current_tenant_id": str(UUID(str(self.tenant_id))),
-            "actor_kind": ActorKind(self.kind).value,
-            "current_user_id": str(UUID(str(self.user_id))) if self.user_id else "",
-            "member_pools": _uuid_list(self.member_pools),
-            "visible_pools": _uuid_list(self.visible_pools),
-        }
-        return "; ".join(f"SET LOCAL app.{name} = '{value}'" for name, value in values.items())
+        return _set_local(self)
+
+
+@lru_cache(maxsize=4096)
+def _set_local(scope: Scope) -> str:
+    values = {
+        "current_tenant_id": str(UUID(str(scope.tenant_id))),
+        "actor_kind": ActorKind(scope.kind).value,
+        "current_user_id": str(UUID(str(scope.user_id))) if scope.user_id else "",
+        "member_pools": _uuid_list(scope.member_pools),
+        "visible_pools": _uuid_list(scope.visible_pools),
+    }
+    return "; ".join(f"SET LOCAL app.{name} = '{value}'" for name, value in values.items())
 
 
 def _uuid_list(ids: Iterable[UUID]) -> str:
     return ",".join(sorted(str(UUID(str(one))) for one in ids))
 
 
+class Read:
+    """A reading statement in SQL with named parameters (`:tenant`), for the hot path: it goes to asyncpg itself, which prepares it
+    once a connection. SQLAlchemy would add 0.1 to 0.2 ms each time. Rows are read by name: `row["email"]`."""
+
+    def __init__(self, sql: str) -> None:
+        names: list[str] = []
+
+        def number(found: re.Match[str]) -> str:
+            if found[1] not in names:
+                names.append(found[1])
+            return f"${names.index(found[1]) + 1}"
+
+        self.sql = re.sub(r"(?<!:):([a-z]\w*)", number, sql)
+        self.names = tuple(names)
+
+
 class Transaction:
     """An open transaction of one scope. Statements take turns: Strawberry resolves siblings concurrently, a connection does not."""
 
-    def __init__(self, connection: AsyncConnection, driver: asyncpg.Connection, scope: Scope) -> None:
-        self._connection = connection
-        self._driver = driver
+    def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection, scope: Scope) -> None:
+        self._engine = engine
+        self._pooled = pooled
+        self._driver = cast("asyncpg.Connection", pooled.driver_connection)
+        self._alchemy: AsyncConnection | None = None  # made when the first statement needs it: the hot path has none
         self._turn = asyncio.Lock()
         self.scope = scope
         self.statements = 0
@@ -69,7 +99,21 @@ class Transaction:
         """Run one statement; the result is buffered, so that the next one may run."""
         async with self._turn:
             self.statements += 1
-            return await self._connection.execute(statement, parameters)
+            if self._alchemy is None:
+                connection = Connection(self._engine.sync_engine, connection=self._pooled)
+                self._alchemy = AsyncConnection(self._engine, connection)
+            return await self._alchemy.execute(statement, parameters)
+
+    async def read(self, statement: Read, **parameters: Any) -> list[asyncpg.Record]:
+        """All rows of a reading statement."""
+        async with self._turn:
+            self.statements += 1
+            return await self._driver.fetch(statement.sql, *[parameters[name] for name in statement.names])
+
+    async def read_one(self, statement: Read, **parameters: Any) -> asyncpg.Record | None:
+        """The only row, or None."""
+        rows = await self.read(statement, **parameters)
+        return rows[0] if rows else None
 
     async def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row[Any]]:
         return (await self.execute(statement, parameters)).all()
@@ -113,6 +157,8 @@ class Transaction:
         )
 
     async def _set(self, scope: Scope) -> None:
+        if scope == self.scope:
+            return
         async with self._turn:
             self.statements += 1
             await self._driver.execute(scope.statements())
@@ -125,7 +171,14 @@ class Database:
     def __init__(self, url: str, pool_size: int = 16) -> None:
         # AUTOCOMMIT: SQLAlchemy sends no BEGIN of its own; ours carries the settings in the same message.
         self._engine: AsyncEngine = create_async_engine(
-            url, isolation_level="AUTOCOMMIT", pool_size=pool_size, max_overflow=0, pool_timeout=10, pool_pre_ping=False
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            json_deserializer=orjson.loads,
+            hide_parameters=True,  # errors go into the log, people's data does not
         )
 
     async def close(self) -> None:
@@ -144,29 +197,31 @@ class Database:
         A read is REPEATABLE READ: every figure of one operation is from the same instant.
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
-        async with self._engine.connect() as connection:
-            driver = await _driver(connection)
-            try:
-                await driver.execute(f"BEGIN {mode}; {scope.statements()}")
-                yield Transaction(connection, driver, scope)
-                await driver.execute("COMMIT")
-            except BaseException:
-                await _roll_back(connection, driver)
-                raise
+        pooled, driver = await self._check_out()
+        transaction = Transaction(self._engine, pooled, scope)
+        try:
+            await driver.execute(f"BEGIN {mode}; {scope.statements()}")
+            yield transaction
+            await driver.execute("COMMIT")
+        except BaseException:
+            await _roll_back(pooled, driver)
+            raise
+        finally:
+            await greenlet_spawn(pooled.close)
+
+    async def _check_out(self) -> tuple[PoolProxiedConnection, asyncpg.Connection]:
+        """A connection that is not known to be closed: those that a restart of the database ended are replaced."""
+        while True:
+            pooled = await self._engine.raw_connection()
+            driver = cast("asyncpg.Connection", pooled.driver_connection)
+            if not driver.is_closed():
+                return pooled, driver
+            await greenlet_spawn(pooled.invalidate)
 
 
-async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
-    """The bare connection. Those that the server has closed while they lay idle in the pool are thrown away, one after the other."""
-    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
-    while driver.is_closed():
-        await connection.invalidate()
-        driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
-    return driver
-
-
-async def _roll_back(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+async def _roll_back(pooled: PoolProxiedConnection, driver: asyncpg.Connection) -> None:
     """Roll back; a connection that cannot is thrown away rather than handed to somebody else."""
     try:
         await asyncio.shield(driver.execute("ROLLBACK"))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncio.CancelledError):
-        await connection.invalidate()
+    except (*CONNECTION_ERRORS, asyncio.CancelledError):
+        await greenlet_spawn(pooled.invalidate)

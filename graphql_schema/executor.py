@@ -8,19 +8,23 @@ unexpected type) graphql-core does the whole object over, and says what there is
 """
 
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
 from types import CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from graphql import (
+    GraphQLBoolean,
     GraphQLField,
+    GraphQLID,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLString,
     TypeNameMetaFieldDef,
     Undefined,
     get_nullable_type,
+    is_enum_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
@@ -45,6 +49,7 @@ class Plain(NamedTuple):
     read: Read  # from the source object
     complete: Complete
     nullable: bool
+    unchanged: type | None  # values of exactly this type go into the answer as they are
 
 
 class Plan(NamedTuple):
@@ -138,11 +143,14 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         if attribute is None:
             return None
         read, type_ = attribute
-        complete = self._completion(get_nullable_type(type_), details)
-        return complete and Plain(response_name, read, complete, not is_non_null_type(type_))
+        named = get_nullable_type(type_)
+        complete = self._completion(named, details)
+        return complete and Plain(response_name, read, complete, not is_non_null_type(type_), _UNCHANGED.get(named))
 
     def _completion(self, type_: Any, details: FieldDetails) -> Complete | None:
         """How values of a type (not NonNull) are completed; None if that is not plain."""
+        if is_enum_type(type_):
+            return _remembering(type_.coerce_output_value)
         if is_leaf_type(type_):
             return type_.coerce_output_value
         if is_list_type(type_):
@@ -158,11 +166,22 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         return None if plan.rest or deferred else partial(_complete_object, type_.is_type_of, plan.plain)
 
 
+_UNCHANGED: dict[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+@cache  # one for each enum of the schema
+def _remembering(complete: Complete) -> Complete:
+    """An enum's names by its values: Strawberry goes through all of them each time."""
+    return lru_cache(maxsize=1024, typed=True)(complete)
+
+
 def _read(fields: tuple[Plain, ...], source: Any) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    for response_name, read, complete, nullable in fields:
+    for response_name, read, complete, nullable, unchanged in fields:
         value = read(source)
-        if value is not None:
+        if type(value) is unchanged:
+            pass
+        elif value is not None:
             if type(value) not in _settled:
                 _settle(type(value))
             value = complete(value)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Row
+from asyncpg import Record
 from strawberry.dataloader import DataLoader
 
 from app.auth.actor import Actor
 from app.rules.errors import NotFound
 from app.rules.permissions import Permission
+from app.tenancy import Read
 from graphql_schema import statements
 from graphql_schema.context import Context
 from graphql_schema.members import PoolMember, PoolMemberConnection, as_member
@@ -55,74 +56,72 @@ class Loaders:
     async def transaction(self, entry_id: UUID) -> CreditTransaction | None:
         """One ledger entry that the viewer may see."""
         session = await self._context.session()
-        row = await session.tx.row(statements.TRANSACTION, {"tenant": session.tx.tenant_id, "id": entry_id})
-        own = row is not None and row.user_id is not None and row.user_id == session.actor.user_id
-        if row is None or not (own or session.actor.can(row.pool_id, Permission.VIEW_OTHER_USAGE)):
+        row = await session.tx.read_one(statements.TRANSACTION, tenant=session.tx.tenant_id, id=entry_id)
+        own = row is not None and row["user_id"] is not None and row["user_id"] == session.actor.user_id
+        if row is None or not (own or session.actor.can(row["pool_id"], Permission.VIEW_OTHER_USAGE)):
             return None
         return as_transaction(row, session.actor)
 
     async def purchase(self, purchase_id: UUID) -> CreditPurchase | None:
         """One purchase: the viewer's own, or one of a pool whose balance they may see."""
         session = await self._context.session()
-        row = await session.tx.row(statements.PURCHASE, {"tenant": session.tx.tenant_id, "id": purchase_id})
-        own = row is not None and row.user_id == session.actor.user_id
-        if row is None or not (own or session.actor.can(row.pool_id, Permission.VIEW_POOL_BALANCE)):
+        row = await session.tx.read_one(statements.PURCHASE, tenant=session.tx.tenant_id, id=purchase_id)
+        own = row is not None and row["user_id"] == session.actor.user_id
+        if row is None or not (own or session.actor.can(row["pool_id"], Permission.VIEW_POOL_BALANCE)):
             return None
         return as_purchase(row)
 
     async def subscription(self, subscription_id: UUID) -> Subscription | None:
         """The live subscription of a pool that the viewer belongs to."""
         session = await self._context.session()
-        pool_id = await session.tx.scalar(
-            statements.SUBSCRIPTION_POOL, {"tenant": session.tx.tenant_id, "id": subscription_id}
-        )
-        pool = await self.pool_by_id.load(pool_id) if pool_id else None
+        row = await session.tx.read_one(statements.SUBSCRIPTION_POOL, tenant=session.tx.tenant_id, id=subscription_id)
+        pool = await self.pool_by_id.load(row["credit_pool_id"]) if row else None
         found = pool.subscription if pool else None
         return found if found is not None and found.id == to_id("Subscription", subscription_id) else None
 
-    async def _rows(self, statement: Executable, **parameters: Any) -> tuple[Actor, Sequence[Row[Any]]]:
+    async def _rows(self, statement: Read, **parameters: Any) -> tuple[Actor, Sequence[Record]]:
         session = await self._context.session()
-        return session.actor, await session.tx.rows(statement, {"tenant": session.tx.tenant_id, **parameters})
+        return session.actor, await session.tx.read(statement, tenant=session.tx.tenant_id, **parameters)
 
     async def _pools(self, ids: list[UUID]) -> list[CreditPool | None]:
         actor, rows = await self._rows(statements.POOLS, pools=ids)
-        found = {row.id: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row.id)}
+        found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
 
     async def _members(self, ids: list[UUID]) -> list[PoolMember | None]:
         actor, rows = await self._rows(statements.MEMBERS, members=ids)
-        found = {row.id: as_member(row, actor, self._context.now) for row in rows if actor.sees(row.pool_id)}
+        found = {row["id"]: as_member(row, actor, self._context.now) for row in rows if actor.sees(row["pool_id"])}
         return [found.get(member_id) for member_id in ids]
 
     async def _members_by_user(self, keys: list[tuple[UUID, UUID]]) -> list[PoolMember | None]:
         actor, rows = await self._rows(
             statements.MEMBERS_BY_USER, pools=[pool for pool, _ in keys], users=[user for _, user in keys]
         )
-        found = {(row.pool_id, row.user_id): as_member(row, actor, self._context.now) for row in rows}
+        found = {(row["pool_id"], row["user_id"]): as_member(row, actor, self._context.now) for row in rows}
         return [found.get(key) for key in keys]
 
     async def _member_counts(self, pools: list[UUID]) -> list[int]:
         _, rows = await self._rows(statements.MEMBER_COUNTS, pools=pools)
-        found = {row.pool_id: row.members for row in rows}
+        found = {row["pool_id"]: row["members"] for row in rows}
         return [found.get(pool, 0) for pool in pools]
 
     async def _seats(self, pools: list[UUID]) -> list[tuple[int, int]]:
         _, rows = await self._rows(statements.SEATS, pools=pools)
-        found = {row.pool_id: (row.used, row.pending) for row in rows}
+        found = {row["pool_id"]: (row["used"], row["pending"]) for row in rows}
         return [found[pool] for pool in pools]
 
     async def _member_pages(self, keys: list[PageKey]) -> list[PoolMemberConnection]:
         def parameters(_: Actor, asked: list[PageKey]) -> dict[str, Any]:
             return _after_time_and_id("members", asked)
 
-        def build(actor: Actor, key: PageKey, rows: list[Row[Any]]) -> PoolMemberConnection:
+        def build(actor: Actor, key: PageKey, rows: list[Record]) -> PoolMemberConnection:
             return page(
                 PoolMemberConnection,
                 rows,
                 key[1],
                 after=key[2] is not None,
                 node=lambda row: as_member(row, actor, self._context.now),
-                cursor=lambda row: encode_cursor("members", row.created_at.isoformat(), row.id),
+                cursor=lambda row: encode_cursor("members", row["created_at"].isoformat(), row["id"]),
                 pool_key=key[0],
             )
 
@@ -134,14 +133,14 @@ class Loaders:
             own = [None if actor.can(pool, Permission.VIEW_OTHER_USAGE) else actor.user_id for pool, _, _ in asked]
             return {"after_sequences": [one[0] if one else None for one in after], "own": own}
 
-        def build(actor: Actor, key: PageKey, rows: list[Row[Any]]) -> CreditTransactionConnection:
+        def build(actor: Actor, key: PageKey, rows: list[Record]) -> CreditTransactionConnection:
             return page(
                 CreditTransactionConnection,
                 rows,
                 key[1],
                 after=key[2] is not None,
                 node=lambda row: as_transaction(row, actor),
-                cursor=lambda row: encode_cursor("transactions", str(row.sequence)),
+                cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
             )
 
         return await self._pages(statements.TRANSACTION_PAGES, keys, parameters, build)
@@ -151,24 +150,24 @@ class Loaders:
             own = [None if actor.can(pool, Permission.VIEW_POOL_BALANCE) else actor.user_id for pool, _, _ in asked]
             return {**_after_time_and_id("purchases", asked), "own": own}
 
-        def build(_: Actor, key: PageKey, rows: list[Row[Any]]) -> CreditPurchaseConnection:
+        def build(_: Actor, key: PageKey, rows: list[Record]) -> CreditPurchaseConnection:
             return page(
                 CreditPurchaseConnection,
                 rows,
                 key[1],
                 after=key[2] is not None,
                 node=as_purchase,
-                cursor=lambda row: encode_cursor("purchases", row.created_at.isoformat(), row.id),
+                cursor=lambda row: encode_cursor("purchases", row["created_at"].isoformat(), row["id"]),
             )
 
         return await self._pages(statements.PURCHASE_PAGES, keys, parameters, build)
 
     async def _pages(
         self,
-        statement: Executable,
+        statement: Read,
         keys: list[PageKey],
         parameters: PageRows,
-        build: Callable[[Actor, PageKey, list[Row[Any]]], Any],
+        build: Callable[[Actor, PageKey, list[Record]], Any],
     ) -> list[Any]:
         """Load the pages of all keys: one statement for each page size that the document names."""
         actor = (await self._context.session()).actor
@@ -183,9 +182,9 @@ class Loaders:
         for (first, _), asked in batches.items():
             pools = [pool for pool, _, _ in asked]
             _, rows = await self._rows(statement, pools=pools, rows=first + 1, **parameters(actor, asked))
-            by_pool: dict[UUID, list[Row[Any]]] = defaultdict(list)
+            by_pool: dict[UUID, list[Record]] = defaultdict(list)
             for row in rows:
-                by_pool[row.pool_id].append(row)
+                by_pool[row["pool_id"]].append(row)
             built.update({key: build(actor, key, by_pool[key[0]]) for key in asked})
         return [built[key] for key in keys]
 

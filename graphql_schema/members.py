@@ -3,14 +3,14 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row
+from asyncpg import Record
 
 from app.auth.actor import Actor
-from app.rules.permissions import Permission, Role, may_change
+from app.rules.permissions import Permission, Role, granted, may_change
 from app.rules.spending_limits import Usage, local_date, remaining, roll_over
 from graphql_schema.context import Info
 from graphql_schema.node import Node, to_id
@@ -77,41 +77,43 @@ class PoolMemberConnection(Connection[PoolMember]):
         return await info.context.loaders.member_count_by_pool.load(self.pool_key)
 
 
-def as_member(row: Row[Any], actor: Actor, now: datetime) -> PoolMember:
+def as_member(row: Record, actor: Actor, now: datetime) -> PoolMember:
     """A row of `member_columns` as this actor may see it."""
-    own = row.user_id == actor.user_id
-    role = Role(row.role)
+    own = row["user_id"] == actor.user_id
+    role = Role(row["role"])
     limits = MemberLimits(
-        daily_credits=row.daily_credit_limit,
-        monthly_credits=row.monthly_credit_limit,
-        max_credits_per_request=row.max_cost_per_request,
+        daily_credits=row["daily_credit_limit"],
+        monthly_credits=row["monthly_credit_limit"],
+        max_credits_per_request=row["max_cost_per_request"],
     )
-    sees_usage = own or actor.can(row.pool_id, Permission.VIEW_OTHER_USAGE)
+    sees_usage = own or actor.can(row["pool_id"], Permission.VIEW_OTHER_USAGE)
     return PoolMember(
-        id=to_id("PoolMember", row.id),
-        user=as_user(row.user_id, row.email, row.display_name),
+        id=to_id("PoolMember", row["id"]),
+        user=as_user(row["user_id"], row["email"], row["display_name"]),
         role=role,
-        status=MemberStatus(row.status),
-        permissions=[one for one in Permission if row.permissions.get(one.value)],
+        status=MemberStatus(row["status"]),
+        permissions=granted(row["permissions"]),
         limits=limits,
         usage=_usage(row, limits, now) if sees_usage else None,
-        joined_at=row.joined_at,
-        last_active_at=row.last_usage_at if sees_usage else None,
-        viewer_can_update=_can_update(actor, row.pool_id, role, own=own),
-        pool_key=row.pool_id,
+        joined_at=row["joined_at"],
+        last_active_at=row["last_usage_at"] if sees_usage else None,
+        viewer_can_update=_can_update(actor, row["pool_id"], role, own=own),
+        pool_key=row["pool_id"],
     )
 
 
-def _usage(row: Row[Any], limits: MemberLimits, now: datetime) -> MemberUsage:
-    written = Usage(row.usage_today, row.usage_this_week, row.usage_this_month, row.usage_all_time, row.usage_on)
-    used = roll_over(written, local_date(now, row.time_zone))
+def _usage(row: Record, limits: MemberLimits, now: datetime) -> MemberUsage:
+    written = Usage(
+        row["usage_today"], row["usage_this_week"], row["usage_this_month"], row["usage_all_time"], row["usage_on"]
+    )
+    used = roll_over(written, local_date(now, row["time_zone"]))
     return MemberUsage(
         today=used.today,
         this_week=used.this_week,
         this_month=used.this_month,
         all_time=used.all_time,
-        remaining_today=remaining(limits.daily_credits, used.today, row.held_credits),
-        remaining_this_month=remaining(limits.monthly_credits, used.this_month, row.held_credits),
+        remaining_today=remaining(limits.daily_credits, used.today, row["held_credits"]),
+        remaining_this_month=remaining(limits.monthly_credits, used.this_month, row["held_credits"]),
     )
 
 

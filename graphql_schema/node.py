@@ -12,9 +12,13 @@ class Node:
     id: strawberry.ID
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def to_id(type_name: str, key: UUID | str) -> strawberry.ID:
     """The opaque id of a thing."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{key}".encode()).decode().rstrip("="))
+    encoded = binascii.b2a_base64(f"{type_name}:{key}".encode(), newline=False)
+    return strawberry.ID(encoded.rstrip(b"=").translate(_URL_SAFE).decode())
 
 
 def split_id(node_id: str) -> tuple[str, str] | None:

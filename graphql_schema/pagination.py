@@ -31,9 +31,14 @@ class Edge(Generic[T]):
 
 @strawberry.type
 class Connection(Generic[T]):
-    edges: list[Edge[T]]
+    @strawberry.field
+    def edges(self) -> list[Edge[T]]:
+        return [Edge(cursor=self.cursor(row), node=node) for row, node in zip(self.rows, self.nodes, strict=True)]
+
     nodes: list[T]
     page_info: PageInfo
+    rows: strawberry.Private[Sequence[Any]]  # of the nodes
+    cursor: strawberry.Private[Callable[[Any], str]]  # of a row: made where it is asked for
 
 
 def check_first(first: int) -> int:
@@ -81,16 +86,16 @@ def page(
 ) -> C:
     """A connection of type `kind` out of up to `first` + 1 rows: the one too many says that there is a next page."""
     shown = rows[:first]
-    edges = [Edge(cursor=cursor(row), node=node(row)) for row in shown]
     make: Callable[..., C] = kind
     return make(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
+        nodes=[node(row) for row in shown],
+        rows=shown,
+        cursor=cursor,
         page_info=PageInfo(
             has_next_page=len(rows) > first,
             has_previous_page=after,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            start_cursor=cursor(shown[0]) if shown else None,
+            end_cursor=cursor(shown[-1]) if shown else None,
         ),
         **more,
     )

@@ -3,12 +3,11 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
 import strawberry
+from asyncpg import Record
 from graphql import GraphQLError
-from sqlalchemy import Row
 
 from app.auth.actor import Actor
 from app.rules.burn_order import Bucket
@@ -33,7 +32,6 @@ from graphql_schema.spending import SpendCheck, as_limit
 from graphql_schema.subscriptions import Subscription, as_subscription
 from graphql_schema.transactions import CreditTransactionConnection
 from graphql_schema.users import User, as_user
-
 
 SMALLEST_SPEND = Decimal("0.000001")  # credits: what blocks this blocks every spend
 
@@ -130,35 +128,39 @@ class PoolPayload:
     user_errors: list[UserError]
 
 
-def as_pool(row: Row[Any], actor: Actor, now: datetime) -> CreditPool:
+def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
     """A row of the POOLS statement as this actor may see it."""
-    sees_balance = actor.can(row.id, Permission.VIEW_POOL_BALANCE)
-    sees_settings = sees_balance or actor.can(row.id, Permission.MODIFY_SETTINGS)
+    sees_balance = actor.can(row["id"], Permission.VIEW_POOL_BALANCE)
+    sees_settings = sees_balance or actor.can(row["id"], Permission.MODIFY_SETTINGS)
     return CreditPool(
-        id=to_id("CreditPool", row.id),
-        name=row.name,
-        kind=PoolKind(row.pool_type),
-        owner=as_user(row.owner_id, row.owner_email, row.owner_display_name),
-        version=row.version,
-        time_zone=row.time_zone,
+        id=to_id("CreditPool", row["id"]),
+        name=row["name"],
+        kind=PoolKind(row["pool_type"]),
+        owner=as_user(row["owner_id"], row["owner_email"], row["owner_display_name"]),
+        version=row["version"],
+        time_zone=row["time_zone"],
         balance=_balance(row, now) if sees_balance else None,
-        subscription=as_subscription(row, sees_members=actor.sees_members(row.id)) if row.subscription_id else None,
+        subscription=as_subscription(row, sees_members=actor.sees_members(row["id"]))
+        if row["subscription_id"]
+        else None,
         settings=_settings(row, now) if sees_settings else None,
-        key=row.id,
+        key=row["id"],
         actor=actor,
     )
 
 
-def _balance(row: Row[Any], now: datetime) -> PoolBalance:
+def _balance(row: Record, now: datetime) -> PoolBalance:
     return PoolBalance(
-        available=row.balance_available,
-        reserved=row.balance_reserved,
-        total=row.balance_available + row.balance_reserved,
-        shortfall=row.shortfall_credits,
+        available=row["balance_available"],
+        reserved=row["balance_reserved"],
+        total=row["balance_available"] + row["balance_reserved"],
+        shortfall=row["shortfall_credits"],
         buckets=[
-            _bucket(Bucket.INCLUDED, row.monthly_included_total, row.included_remaining, row.monthly_resets_at),
-            _bucket(Bucket.BONUS, row.bonus_total, row.bonus_remaining),
-            _bucket(Bucket.PURCHASED, row.purchased_total, row.purchased_remaining),
+            _bucket(
+                Bucket.INCLUDED, row["monthly_included_total"], row["included_remaining"], row["monthly_resets_at"]
+            ),
+            _bucket(Bucket.BONUS, row["bonus_total"], row["bonus_remaining"]),
+            _bucket(Bucket.PURCHASED, row["purchased_total"], row["purchased_remaining"]),
         ],
         as_of=now,
     )
@@ -168,8 +170,8 @@ def _bucket(bucket: Bucket, granted: Decimal, remaining: Decimal, resets_at: dat
     return BucketBalance(bucket=bucket, granted=granted, remaining=remaining, resets_at=resets_at)
 
 
-def _settings(row: Row[Any], now: datetime) -> PoolSettingsView:
-    stored = PoolSettings.load(row.settings, row.pool_type)
+def _settings(row: Record, now: datetime) -> PoolSettingsView:
+    stored = PoolSettings.load(row["settings"], row["pool_type"])
     mail, access, family = stored.notifications, stored.access_control, stored.family
     return PoolSettingsView(
         auto_purchase=_auto_purchase(row, now),
@@ -187,7 +189,7 @@ def _settings(row: Row[Any], now: datetime) -> PoolSettingsView:
         family=FamilySettings(
             parental_controls=family.parental_controls,
             content_filtering=family.content_filtering,
-            pool_key=row.id,
+            pool_key=row["id"],
             underage_users=family.underage_members,
         )
         if family
@@ -195,23 +197,23 @@ def _settings(row: Row[Any], now: datetime) -> PoolSettingsView:
     )
 
 
-def _auto_purchase(row: Row[Any], now: datetime) -> AutoPurchaseSettings:
+def _auto_purchase(row: Record, now: datetime) -> AutoPurchaseSettings:
     """As stored, or the defaults of section 43.4. What was spent belongs to its month in the pool's zone (ruling 23)."""
-    if row.auto_enabled is None:
+    if row["auto_enabled"] is None:
         return AutoPurchaseSettings(
             enabled=False,
             threshold_credits=Decimal(1),
             purchase_credits=Decimal(10),
             monthly_cap_credits=None,
-            spent_this_month=money(0, row.currency),
+            spent_this_month=money(0, row["currency"]),
         )
-    spent = row.auto_spend_cents if _same_month(row.auto_last_at, now, row.time_zone) else 0
+    spent = row["auto_spend_cents"] if _same_month(row["auto_last_at"], now, row["time_zone"]) else 0
     return AutoPurchaseSettings(
-        enabled=row.auto_enabled,
-        threshold_credits=row.auto_threshold_credits,
-        purchase_credits=row.auto_purchase_credits,
-        monthly_cap_credits=row.auto_monthly_cap_credits,
-        spent_this_month=money(spent, row.currency),
+        enabled=row["auto_enabled"],
+        threshold_credits=row["auto_threshold_credits"],
+        purchase_credits=row["auto_purchase_credits"],
+        monthly_cap_credits=row["auto_monthly_cap_credits"],
+        spent_this_month=money(spent, row["currency"]),
     )
 
 

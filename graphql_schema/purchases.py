@@ -2,10 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import strawberry
-from sqlalchemy import Row
+from asyncpg import Record
 
 from app.rules.pricing import Price, cheaper_larger, next_band
 from app.rules.purchases import PurchaseStatus
@@ -106,23 +105,23 @@ def _better(price: Price) -> BetterQuantity:
     return BetterQuantity(credits=price.credits, total=money(price.total_cents), total_credits=price.total_credits)
 
 
-def as_purchase(row: Row[Any]) -> CreditPurchase:
+def as_purchase(row: Record) -> CreditPurchase:
     """A row of `purchase_columns` as the API shows it."""
-    currency = row.payment_currency
+    currency = row["payment_currency"]
     return CreditPurchase(
-        id=to_id("CreditPurchase", row.id),
-        status=PurchaseStatus(row.status),
-        credits=row.credits_amount,
-        bonus_credits=row.bonus_credits,
-        total_credits=row.total_credits,
-        unit_price=money(row.unit_price_cents, currency),
-        discount=money(row.discount_cents, currency),
-        total=money(row.payment_amount_cents, currency),
-        is_automatic=row.is_auto_purchase,
-        receipt_url=row.stripe_receipt_url,
-        failure_reason=row.failure_reason,
-        next_action_url=row.next_action_url,
-        purchased_by=as_user(row.user_id, row.email, row.display_name),
-        created_at=row.created_at,
-        completed_at=row.completed_at,
+        id=to_id("CreditPurchase", row["id"]),
+        status=PurchaseStatus(row["status"]),
+        credits=row["credits_amount"],
+        bonus_credits=row["bonus_credits"],
+        total_credits=row["total_credits"],
+        unit_price=money(row["unit_price_cents"], currency),
+        discount=money(row["discount_cents"], currency),
+        total=money(row["payment_amount_cents"], currency),
+        is_automatic=row["is_auto_purchase"],
+        receipt_url=row["stripe_receipt_url"],
+        failure_reason=row["failure_reason"],
+        next_action_url=row["next_action_url"],
+        purchased_by=as_user(row["user_id"], row["email"], row["display_name"]),
+        created_at=row["created_at"],
+        completed_at=row["completed_at"],
     )

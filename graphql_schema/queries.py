@@ -19,7 +19,7 @@ from graphql_schema.node import Node, split_id, to_id, uuid_of
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
 from graphql_schema.spending import ReservationView, as_reservation, reservation_key
-from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, as_tier
+from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, tiers_of
 from graphql_schema.users import Tenant, User, Viewer, as_user
 
 
@@ -30,14 +30,14 @@ class Query:
         context = info.context
         session = await context.session()
         user_id = _person(session.actor)
-        row = (await session.tx.execute(statements.VIEWER, {"tenant": session.tx.tenant_id, "user": user_id})).one()
+        (row,) = await session.tx.read(statements.VIEWER, tenant=session.tx.tenant_id, user=user_id)
         members = await context.loaders.member_by_id.load_many([one.id for one in session.actor.memberships])
         return Viewer(
-            user=as_user(row.id, row.email, row.display_name),
-            tenant=Tenant(id=to_id("Tenant", row.tenant_id), name=row.tenant_name),
+            user=as_user(row["id"], row["email"], row["display_name"]),
+            tenant=Tenant(id=to_id("Tenant", row["tenant_id"]), name=row["tenant_name"]),
             memberships=[member for member in members if member is not None],
-            locale=row.locale,
-            time_zone=row.time_zone,
+            locale=row["locale"],
+            time_zone=row["time_zone"],
         )
 
     @strawberry.field(description="Any thing by its id; null if there is no such thing for the viewer.")
@@ -50,7 +50,7 @@ class Query:
     async def tiers(self, info: Info) -> list[Tier]:
         await info.context.session()
         catalogue = await info.context.services.catalogue.current()
-        return [as_tier(tier, catalogue) for tier in catalogue.tiers]
+        return list(tiers_of(catalogue).values())
 
     @strawberry.field
     async def add_ons(self, info: Info) -> list[AddOn]:
@@ -109,7 +109,7 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
     """Find by type: the catalogue by its codes, everything else by UUID."""
     catalogue = await context.services.catalogue.current()
     if type_name == "Tier":
-        return next((as_tier(tier, catalogue) for tier in catalogue.tiers if tier.id == key), None)
+        return tiers_of(catalogue).get(key)
     if type_name == "AddOn":
         return next((as_add_on(one) for one in catalogue.add_ons if one.id == key), None)
     if type_name == "Reservation":
@@ -149,16 +149,15 @@ async def _user(context: Context, user_id: UUID) -> User | None:
     session = await context.session()
     if not session.actor.sees_people:
         return None
-    row = await session.tx.row(
-        statements.TENANT_USER,
-        {"tenant": session.tx.tenant_id, "id": user_id, "viewer": session.actor.user_id},
+    row = await session.tx.read_one(
+        statements.TENANT_USER, tenant=session.tx.tenant_id, id=user_id, viewer=session.actor.user_id
     )
-    return as_user(row.id, row.email, row.display_name) if row else None
+    return as_user(row["id"], row["email"], row["display_name"]) if row else None
 
 
 async def _tenant(context: Context, tenant_id: UUID) -> Tenant | None:
     session = await context.session()
     if tenant_id != session.tx.tenant_id:
         return None
-    name = await session.tx.scalar(statements.TENANT, {"tenant": tenant_id})
-    return Tenant(id=to_id("Tenant", tenant_id), name=name)
+    row = await session.tx.read_one(statements.TENANT, tenant=tenant_id)
+    return Tenant(id=to_id("Tenant", tenant_id), name=row["name"]) if row else None

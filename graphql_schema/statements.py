@@ -4,11 +4,9 @@ Each statement filters by tenant_id itself (the index, and one shard on Citus); 
 that one statement serves any number of parents. A page asks for one row more than it shows: that one says that there is a next page.
 """
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.selectable import TextualSelect
+from app.tenancy import Read
 
-POOLS: TextualSelect = text("""
+POOLS = Read("""
     SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
@@ -28,7 +26,7 @@ POOLS: TextualSelect = text("""
                                AND s.status NOT IN ('canceled', 'incomplete_expired')
       LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
      WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
-""").columns(settings=JSONB)
+""")
 
 _MEMBER_COLUMNS = """
     m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions,
@@ -36,23 +34,23 @@ _MEMBER_COLUMNS = """
     m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.last_usage_at,
     m.joined_at, m.created_at"""
 
-MEMBERS: TextualSelect = text(f"""
+MEMBERS = Read(f"""
     SELECT {_MEMBER_COLUMNS}, p.time_zone, u.email, u.display_name
       FROM credit_pool_members m
       JOIN credit_pools p ON p.tenant_id = m.tenant_id AND p.id = m.pool_id
       JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
      WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:members AS uuid[]))
-""").columns(permissions=JSONB)  # noqa: S608  no value is written into it
+""")  # noqa: S608  no value is written into it
 
-MEMBERS_BY_USER: TextualSelect = text(f"""
+MEMBERS_BY_USER = Read(f"""
     SELECT {_MEMBER_COLUMNS}, p.time_zone, u.email, u.display_name
       FROM unnest(CAST(:pools AS uuid[]), CAST(:users AS uuid[])) AS wanted(pool_id, user_id)
       JOIN credit_pool_members m ON m.tenant_id = :tenant AND m.pool_id = wanted.pool_id AND m.user_id = wanted.user_id
       JOIN credit_pools p ON p.tenant_id = m.tenant_id AND p.id = m.pool_id
       JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
-""").columns(permissions=JSONB)  # noqa: S608
+""")  # noqa: S608
 
-MEMBER_PAGES: TextualSelect = text(f"""
+MEMBER_PAGES = Read(f"""
     SELECT m.*, p.time_zone, u.email, u.display_name
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_times AS timestamptz[]), CAST(:after_ids AS uuid[]))
            AS wanted(pool_id, after_time, after_id)
@@ -66,9 +64,9 @@ MEMBER_PAGES: TextualSelect = text(f"""
       JOIN credit_pools p ON p.tenant_id = :tenant AND p.id = m.pool_id
       JOIN users u ON u.tenant_id = :tenant AND u.id = m.user_id
      ORDER BY m.created_at, m.id
-""").columns(permissions=JSONB)  # noqa: S608
+""")  # noqa: S608
 
-MEMBER_COUNTS: TextClause = text("""
+MEMBER_COUNTS = Read("""
     SELECT pool_id, count(*) AS members
       FROM credit_pool_members
      WHERE tenant_id = :tenant AND pool_id = ANY(CAST(:pools AS uuid[]))
@@ -76,7 +74,7 @@ MEMBER_COUNTS: TextClause = text("""
 """)
 
 # Seats are counted by who may see the members; open invitations promise a seat (ruling 15).
-SEATS: TextClause = text("""
+SEATS = Read("""
     SELECT wanted.pool_id,
            (SELECT count(*) FROM credit_pool_members m
              WHERE m.tenant_id = :tenant AND m.pool_id = wanted.pool_id AND m.status <> 'invited') AS used,
@@ -87,7 +85,7 @@ SEATS: TextClause = text("""
 """)
 
 # `own` limits a pool's page to the viewer's entries: they lack VIEW_OTHER_USAGE there.
-TRANSACTION_PAGES: TextClause = text("""
+TRANSACTION_PAGES = Read("""
     SELECT t.*, u.email, u.display_name
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_sequences AS bigint[]), CAST(:own AS uuid[]))
            AS wanted(pool_id, after_sequence, own)
@@ -104,7 +102,7 @@ TRANSACTION_PAGES: TextClause = text("""
      ORDER BY t.sequence DESC
 """)
 
-TRANSACTION: TextClause = text("""
+TRANSACTION = Read("""
     SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
            t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at, u.email, u.display_name
       FROM credit_transactions t
@@ -117,7 +115,7 @@ _PURCHASE_COLUMNS = """
     c.discount_cents, c.payment_amount_cents, c.payment_currency, c.is_auto_purchase, c.stripe_receipt_url,
     c.failure_code, c.failure_reason, c.next_action_url, c.created_at, c.completed_at"""
 
-PURCHASE_PAGES: TextClause = text(f"""
+PURCHASE_PAGES = Read(f"""
     SELECT c.*, u.email, u.display_name
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_times AS timestamptz[]), CAST(:after_ids AS uuid[]), CAST(:own AS uuid[]))
            AS wanted(pool_id, after_time, after_id, own)
@@ -133,21 +131,21 @@ PURCHASE_PAGES: TextClause = text(f"""
      ORDER BY c.created_at DESC, c.id DESC
 """)  # noqa: S608
 
-PURCHASE: TextClause = text(f"""
+PURCHASE = Read(f"""
     SELECT {_PURCHASE_COLUMNS}, u.email, u.display_name
       FROM credit_purchases c
       JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.user_id
      WHERE c.tenant_id = :tenant AND c.id = :id
 """)  # noqa: S608
 
-VIEWER: TextClause = text("""
+VIEWER = Read("""
     SELECT u.id, u.email, u.display_name, u.locale, u.time_zone, t.id AS tenant_id, t.name AS tenant_name
       FROM users u
       JOIN tenants t ON t.id = u.tenant_id
      WHERE u.tenant_id = :tenant AND u.id = :user
 """)
 
-TENANT_USER: TextClause = text("""
+TENANT_USER = Read("""
     SELECT u.id, u.email, u.display_name
       FROM users u
      WHERE u.tenant_id = :tenant AND u.id = :id
@@ -155,6 +153,6 @@ TENANT_USER: TextClause = text("""
            SELECT FROM credit_pool_members m WHERE m.tenant_id = u.tenant_id AND m.user_id = u.id))
 """)
 
-TENANT: TextClause = text("SELECT name FROM tenants WHERE id = :tenant")
+TENANT = Read("SELECT name FROM tenants WHERE id = :tenant")
 
-SUBSCRIPTION_POOL: TextClause = text("SELECT credit_pool_id FROM subscriptions WHERE tenant_id = :tenant AND id = :id")
+SUBSCRIPTION_POOL = Read("SELECT credit_pool_id FROM subscriptions WHERE tenant_id = :tenant AND id = :id")

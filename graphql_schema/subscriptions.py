@@ -2,16 +2,15 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import Row
+from asyncpg import Record
 
 from graphql_schema.context import Info
 from graphql_schema.money import Money, money
 from graphql_schema.node import Node, to_id
-from graphql_schema.tiers import Tier, as_tier
+from graphql_schema.tiers import Tier, tiers_of
 
 
 @strawberry.enum
@@ -54,7 +53,7 @@ class Subscription(Node):
     @strawberry.field
     async def tier(self, info: Info) -> Tier:
         catalogue = await info.context.services.catalogue.current()
-        return as_tier(catalogue.tier(self.tier_key), catalogue)
+        return tiers_of(catalogue)[self.tier_key]
 
     @strawberry.field(description="Null: the viewer does not see who is in the pool.")
     async def seats(self, info: Info) -> SeatUsage | None:
@@ -64,17 +63,17 @@ class Subscription(Node):
         return SeatUsage(purchased=self.seat_count, used=used, pending=pending)
 
 
-def as_subscription(row: Row[Any], *, sees_members: bool) -> Subscription:
+def as_subscription(row: Record, *, sees_members: bool) -> Subscription:
     """A row with the subscription's columns (prefixed `subscription_`) as the API shows it."""
     return Subscription(
-        id=to_id("Subscription", row.subscription_id),
-        status=SubscriptionStatus(row.subscription_status),
-        cycle=BillingCycle(row.subscription_billing_cycle),
-        recurring_total=money(row.subscription_total_price_cents, row.subscription_currency),
-        current_period_end=row.subscription_current_period_end,
-        cancel_at_period_end=row.subscription_cancel_at_period_end,
-        tier_key=row.subscription_tier_id,
-        pool_key=row.id,
-        seat_count=row.subscription_seat_count,
+        id=to_id("Subscription", row["subscription_id"]),
+        status=SubscriptionStatus(row["subscription_status"]),
+        cycle=BillingCycle(row["subscription_billing_cycle"]),
+        recurring_total=money(row["subscription_total_price_cents"], row["subscription_currency"]),
+        current_period_end=row["subscription_current_period_end"],
+        cancel_at_period_end=row["subscription_cancel_at_period_end"],
+        tier_key=row["subscription_tier_id"],
+        pool_key=row["id"],
+        seat_count=row["subscription_seat_count"],
         sees_members=sees_members,
     )

@@ -3,11 +3,13 @@
 import re
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import strawberry
 
 from app.rules.pricing import Band
+from app.rules.tiers import annual_savings
 from app.services.catalogue import AddOn as StoredAddOn
 from app.services.catalogue import Catalogue
 from app.services.catalogue import Tier as StoredTier
@@ -126,10 +128,15 @@ class CreditBand:
     unit_price: Money
 
 
-def as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
-    """A stored tier as the API shows it."""
+@lru_cache(maxsize=2)  # the current reading, and one that an operation under way still has
+def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
+    """The tiers as the API shows them, by code, from the smallest to the largest: made once for each reading."""
+    return {tier.id: _as_tier(tier, catalogue) for tier in catalogue.tiers}
+
+
+def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
     monthly, annual = tier.price_monthly, tier.price_annual
-    savings = monthly * 12 - annual if monthly and annual else None
+    savings = annual_savings(monthly, annual)
     return Tier(
         id=to_id("Tier", tier.id),
         code=TierCode(tier.id),
@@ -140,7 +147,7 @@ def as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
         pricing=TierPricing(
             monthly=money_of(monthly, tier.currency),
             annual=money_of(annual, tier.currency),
-            annual_savings=money_of(savings, tier.currency),
+            annual_savings=money_of(Decimal(savings) if savings else None, tier.currency),
             per_user=tier.price_per_user,
             min_users=tier.min_users,
             max_users=tier.max_users,

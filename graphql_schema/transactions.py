@@ -2,10 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import strawberry
-from sqlalchemy import Row
+from asyncpg import Record
 
 from app.auth.actor import Actor
 from app.rules.burn_order import Bucket
@@ -41,19 +40,19 @@ class CreditTransactionConnection(Connection[CreditTransaction]):
     pass
 
 
-def as_transaction(row: Row[Any], actor: Actor) -> CreditTransaction:
+def as_transaction(row: Record, actor: Actor) -> CreditTransaction:
     """A row of `transaction_columns` as this actor may see it."""
     return CreditTransaction(
-        id=to_id("CreditTransaction", row.id),
-        sequence=str(row.sequence),
-        kind=EntryKind(row.transaction_type),
-        bucket=Bucket(row.source_type),
-        amount=row.amount,
-        balance_after=row.balance_after if actor.can(row.pool_id, Permission.VIEW_POOL_BALANCE) else None,
-        user=as_user(row.user_id, row.email, row.display_name) if row.user_id else None,
-        model_id=row.model_id,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        description=row.description,
-        created_at=row.created_at,
+        id=to_id("CreditTransaction", row["id"]),
+        sequence=str(row["sequence"]),
+        kind=EntryKind(row["transaction_type"]),
+        bucket=Bucket(row["source_type"]),
+        amount=row["amount"],
+        balance_after=row["balance_after"] if actor.can(row["pool_id"], Permission.VIEW_POOL_BALANCE) else None,
+        user=as_user(row["user_id"], row["email"], row["display_name"]) if row["user_id"] else None,
+        model_id=row["model_id"],
+        input_tokens=row["input_tokens"],
+        output_tokens=row["output_tokens"],
+        description=row["description"],
+        created_at=row["created_at"],
     )

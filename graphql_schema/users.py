@@ -1,5 +1,6 @@
 """People as others of their pools see them, and the viewer."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class Viewer:
     time_zone: str
 
 
+@lru_cache(maxsize=4096)  # a page shows the same people many times over
 def as_user(user_id: UUID, email: str, display_name: str) -> User:
     """A user's row as the API shows it."""
     return User(id=to_id("User", user_id), email=email, display_name=display_name)

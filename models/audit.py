@@ -11,7 +11,7 @@ from models.base import Base, Code, CreatedAt, Name, TenantOwned, one_of, refere
 
 
 class AuditEvent(TenantOwned, Base):
-    """`before` and `after` hold the changed fields only; `correlation_id` is the one of the log."""
+    """`before` and `after` hold the changed fields only; `correlation_id` is the `request_id` of the log."""
 
     __tablename__ = "audit_events"
     __table_args__ = tenant_table(

@@ -4,20 +4,19 @@ Roles and permissions are never cached: what an admin takes away is gone with th
 """
 
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, or_, select
+from asyncpg import Record
+from sqlalchemy import func, or_, select
 
 from app.rules.errors import Forbidden, NotFound
-from app.rules.permissions import SEES_MEMBERS, Permission, Role
-from app.tenancy import ActorKind, Database, Scope, Transaction
+from app.rules.permissions import SEES_MEMBERS, Permission, Role, granted
+from app.tenancy import ActorKind, Database, Read, Scope, Transaction
 from models.api_keys import ApiKey
-from models.members import CreditPoolMember
 from models.tenants import User
 
 
@@ -82,7 +81,10 @@ class Actor:
 
     def membership(self, pool_id: UUID) -> Membership | None:
         """The membership of a pool, or None: then the pool does not exist for this actor."""
-        return next((one for one in self.memberships if one.pool_id == pool_id), None)
+        for one in self.memberships:
+            if one.pool_id == pool_id:
+                return one
+        return None
 
     def sees(self, pool_id: UUID) -> bool:
         """Whether the pool exists for this actor. Which pools a service's key serves, row level security decides."""
@@ -130,47 +132,67 @@ class Session:
     actor: Actor
 
 
-# (tenant, subject) -> user id never changes once it exists, so it may be remembered; everything else is read each time.
-_user_ids: dict[tuple[UUID, str], UUID] = {}
+# (tenant, subject) -> user id never changes once it exists, so it may be remembered. So are the pools that the last operation acted in:
+# a transaction begins with them, its first statement reads the memberships anew (own rows, whatever the pools), and sets what has changed.
+_remembered: dict[tuple[UUID, str], Scope] = {}
 _MAX_REMEMBERED = 50_000
+
+_MEMBERSHIPS = Read("""
+    SELECT u.disabled_at, m.id, m.pool_id, m.role, m.permissions, m.status
+      FROM users u
+      LEFT JOIN credit_pool_members m ON m.tenant_id = u.tenant_id AND m.user_id = u.id AND m.status <> 'invited'
+     WHERE u.tenant_id = :tenant AND u.id = :user AND u.subject = :subject
+     ORDER BY m.created_at, m.id
+""")
 
 
 @asynccontextmanager
 async def acting(database: Database, principal: Principal, *, read_only: bool = False) -> AsyncIterator[Session]:
     """Open the transaction in which a principal acts. Raises Unauthenticated for an unknown or disabled user and a bad key."""
-    known = _user_ids.get((principal.tenant_id, principal.subject)) if isinstance(principal, UserPrincipal) else None
-    kind = ActorKind.USER if isinstance(principal, UserPrincipal) else ActorKind.SERVICE
-    async with database.transaction(Scope(principal.tenant_id, kind, user_id=known), read_only=read_only) as tx:
+    if isinstance(principal, UserPrincipal):
+        key = (principal.tenant_id, principal.subject)
+        scope = _remembered.get(key) or Scope(principal.tenant_id, ActorKind.USER)
+    else:
+        scope = Scope(principal.tenant_id, ActorKind.SERVICE)
+    async with database.transaction(scope, read_only=read_only) as tx:
         if isinstance(principal, ServicePrincipal):
             actor = await _service(tx, principal)
         else:
-            actor = await _user(tx, principal, known)
+            actor = await _user(tx, principal)
         yield Session(tx, actor)
 
 
-async def _user(tx: Transaction, principal: UserPrincipal, known: UUID | None) -> Actor:
+async def _user(tx: Transaction, principal: UserPrincipal) -> Actor:
+    known = tx.scope.user_id
     rows = await _membership_rows(tx, principal.subject, known) if known else []
     if known is None or not rows:
         known = await _look_up(tx, principal.subject)
         rows = await _membership_rows(tx, principal.subject, known)
-    if rows[0].disabled_at is not None:
+    if rows[0]["disabled_at"] is not None:
         raise Unauthenticated("the user is disabled")
     memberships = tuple(
         Membership(
-            id=row.id,
-            pool_id=row.pool_id,
-            role=Role(row.role),
-            permissions=frozenset(one for one in Permission if row.permissions.get(one.value)),
-            active=row.status == "active",
+            id=row["id"],
+            pool_id=row["pool_id"],
+            role=Role(row["role"]),
+            permissions=frozenset(granted(row["permissions"])),
+            active=row["status"] == "active",
         )
         for row in rows
-        if row.id is not None
+        if row["id"] is not None
     )
     await tx.narrow(
         member_pools=(one.pool_id for one in memberships),
         visible_pools=(one.pool_id for one in memberships if one.sees_members),
     )
+    _remember(principal, tx.scope)
     return Actor(ActorKind.USER, tx.tenant_id, known, memberships)
+
+
+def _remember(principal: UserPrincipal, scope: Scope) -> None:
+    if len(_remembered) >= _MAX_REMEMBERED:
+        _remembered.clear()
+    _remembered[principal.tenant_id, principal.subject] = scope
 
 
 async def _look_up(tx: Transaction, subject: str) -> UUID:
@@ -180,25 +202,12 @@ async def _look_up(tx: Transaction, subject: str) -> UUID:
     )
     if user_id is None:
         raise Unauthenticated("the token's subject is no user of its tenant")
-    if len(_user_ids) >= _MAX_REMEMBERED:
-        _user_ids.clear()
-    _user_ids[tx.tenant_id, subject] = user_id
     await tx.become(user_id)
     return user_id
 
 
-async def _membership_rows(tx: Transaction, subject: str, user_id: UUID) -> Sequence[Row[Any]]:
-    member = CreditPoolMember
-    return await tx.rows(
-        select(User.disabled_at, member.id, member.pool_id, member.role, member.permissions, member.status)
-        .select_from(User)
-        .outerjoin(
-            member,
-            and_(member.tenant_id == User.tenant_id, member.user_id == User.id, member.status != "invited"),
-        )
-        .where(User.tenant_id == tx.tenant_id, User.id == user_id, User.subject == subject)
-        .order_by(member.created_at, member.id)
-    )
+async def _membership_rows(tx: Transaction, subject: str, user_id: UUID) -> list[Record]:
+    return await tx.read(_MEMBERSHIPS, tenant=tx.tenant_id, user=user_id, subject=subject)
 
 
 async def _service(tx: Transaction, principal: ServicePrincipal) -> Actor:

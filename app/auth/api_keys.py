@@ -6,7 +6,6 @@ The key id comes first, so that the prefix that people see in a list tells one k
 
 import base64
 import hashlib
-import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -62,11 +61,6 @@ def parse(text: str) -> ServicePrincipal:
     if _encode(raw) != identity:  # two spare bits at the end: one key, one spelling
         raise Unauthenticated(Reason.API_KEY_MALFORMED)
     return ServicePrincipal(tenant_id=UUID(bytes=raw[16:]), key_id=UUID(bytes=raw[:16]), secret_hash=_hash(secret))
-
-
-def secret_matches(stored_hash: bytes, presented_hash: bytes) -> bool:
-    """Compare two hashes in constant time."""
-    return hmac.compare_digest(stored_hash, presented_hash)
 
 
 def _encode(raw: bytes) -> str:

@@ -68,7 +68,6 @@ class Verified:
 @dataclass(frozen=True, slots=True)
 class _Cached:
     principal: UserPrincipal
-    claims: Claims
     expires_at: float  # seconds since the epoch
     key_thumbprint: str
 
@@ -92,10 +91,6 @@ class TokenVerifier:
     async def verify(self, token: str) -> UserPrincipal:
         """Who a token speaks for. Raises Unauthenticated with the reason."""
         return (await self._verified(token)).principal
-
-    async def claims(self, token: str) -> Claims:
-        """All claims of an accepted token. Raises Unauthenticated with the reason."""
-        return (await self._verified(token)).claims
 
     async def genuine(self, token: str, audience: str) -> Verified:
         """Check signature, issuer, audience and times only: an ID token, say. Raises Unauthenticated with the
@@ -126,7 +121,7 @@ class TokenVerifier:
             self._cache.pop(digest, None)
         verified = await self.genuine(token, self.audience)
         principal = self._principal(verified)
-        fresh = _Cached(principal, verified.claims, verified.expires_at.timestamp(), verified.key_thumbprint)
+        fresh = _Cached(principal, verified.expires_at.timestamp(), verified.key_thumbprint)
         self._cache[digest] = fresh
         if len(self._cache) > _CACHED_TOKENS:
             self._cache.popitem(last=False)

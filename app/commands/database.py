@@ -14,12 +14,18 @@ from app.environment import load_settings
 
 def migrate() -> None:
     """Bring the database up to date."""
+    from sqlalchemy.exc import DBAPIError
+
     from migrations import migrate as upgrade
 
     settings = load_settings()
     urls = {"app_url": settings.database_app_url, "worker_url": settings.database_worker_url}
     asyncio.run(_require(settings.database_url))
-    asyncio.run(upgrade(settings.database_url, **urls))
+    try:
+        asyncio.run(upgrade(settings.database_url, **urls))
+    except DBAPIError as error:  # the transaction is rolled back: the database is as it was
+        reason = str(error.orig).splitlines()[0]
+        raise CommandError(f"PORTAL_DATABASE_URL: the migration failed and changed nothing: {reason}") from None
 
 
 async def _require(url: str) -> None:

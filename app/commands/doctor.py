@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -14,7 +13,9 @@ from app.commands.connection import connect, revision, where
 from app.commands.failures import CommandError
 from app.config import PROJECT, Settings, variable
 from app.environment import load_settings
+from app.payments.gateway import Gateway
 from app.revision import newest_revision
+from app.services.mail import server_of
 
 _SECONDS = 5.0
 
@@ -45,7 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += [finding async for finding in _database(settings)]
     async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
         findings += await asyncio.gather(
-            _issuer(settings, client), _stripe(settings, client), _mail(settings), _portal(settings, client)
+            _issuer(settings, client), _stripe(settings), _mail(settings), _portal(settings, client)
         )
     built = (PROJECT / "frontend" / "dist" / "index.html").is_file()
     return [*findings, Finding("page", "built", "" if built else "not built: make page")]
@@ -70,6 +71,8 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
                 found, needed = await revision(connection), newest_revision()
                 behind = f"at revision {found or 'none'}, the code needs {needed}: portal migrate"
                 yield Finding("migrations", f"at {needed}, the newest", "" if found == needed else behind)
+            if field == "database_worker_url":
+                yield Finding("jobs", "none waits for an operator", await _held(connection))
         finally:
             await connection.close()
 
@@ -84,6 +87,17 @@ async def _too_mighty(connection: asyncpg.Connection, field: str) -> str:
     return f"{variable(field)}: the role {role[0]} is past row level security" if role and role[1] else ""
 
 
+async def _held(connection: asyncpg.Connection) -> str:
+    """What was tried often enough and is not tried again by itself (ruling 21)."""
+    try:
+        events = await connection.fetchval("SELECT count(*) FROM webhook_events WHERE parked_at IS NOT NULL")
+        jobs = await connection.fetchval("SELECT count(*) FROM pgqueuer WHERE status = 'failed'")
+    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        return ""  # not migrated, which is a finding of its own
+    kept = {"Stripe events parked (webhook_events.error says why)": events, "jobs held (table pgqueuer)": jobs}
+    return ", ".join(f"{count} {what}" for what, count in kept.items() if count)
+
+
 async def _issuer(settings: Settings, client: httpx.AsyncClient) -> Finding:
     try:
         answer = await client.get(f"{settings.oidc_issuer}/.well-known/openid-configuration")
@@ -94,23 +108,27 @@ async def _issuer(settings: Settings, client: httpx.AsyncClient) -> Finding:
     return Finding("sign-in", settings.oidc_issuer, "" if named == settings.oidc_issuer else wrong)
 
 
-async def _stripe(settings: Settings, client: httpx.AsyncClient) -> Finding:
-    base = settings.stripe_api_base or "https://api.stripe.com"
+async def _stripe(settings: Settings) -> Finding:
+    gateway = Gateway(
+        api_key=settings.stripe_api_key,
+        webhook_secret=settings.stripe_webhook_secret,
+        api_base=settings.stripe_api_base,
+        timeout_seconds=_SECONDS,
+        max_network_retries=0,
+    )
     try:
-        answer = await client.get(f"{base}/v1/customers/cus_doctor", auth=(settings.stripe_api_key, ""))
-    except httpx.HTTPError as error:
-        return Finding("Stripe", "", f"{base} {_reason(error)}")
-    refused = f"{variable('stripe_api_key')}: {base} refuses the key"
-    return Finding("Stripe", base, refused if answer.status_code in {401, 403} else "")
+        found = await gateway.reachable()
+    finally:
+        await gateway.close()
+    return Finding("Stripe", found.detail, "" if found.reachable else f"{variable('stripe_api_key')}: {found.detail}")
 
 
 async def _mail(settings: Settings) -> Finding:
-    parts = urlsplit(settings.smtp_url)
-    place = f"{parts.hostname}:{parts.port or (465 if parts.scheme == 'smtps' else 25)}"
+    host, port = server_of(settings.smtp_url)
+    place = f"{host}:{port}"
     try:
         async with asyncio.timeout(_SECONDS):
-            host, _, port = place.rpartition(":")
-            _, writer = await asyncio.open_connection(host, int(port))
+            _, writer = await asyncio.open_connection(host, port)
             writer.close()
     except OSError as error:  # TimeoutError is one
         return Finding("mail", "", f"{variable('smtp_url')}: {place} {_reason(error)}")

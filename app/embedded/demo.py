@@ -6,7 +6,7 @@ seed that is interrupted leaves whole tenants behind. Called again it adds what 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -114,7 +114,9 @@ def _member(history: History, number: int) -> Row:
     tenant = history.tenant
     member = tenant.members[number]
     spent = history.spent[member.key]
-    began = history.ledger[0]["created_at"]
+    joined = history.ledger[0]["created_at"] + timedelta(
+        minutes=number
+    )  # lists show people in the order they came: the owner first
     return {
         "tenant_id": tenant.id,
         "id": demo_id(tenant.key, "member", member.key),
@@ -126,15 +128,15 @@ def _member(history: History, number: int) -> Row:
         "monthly_credit_limit": member.monthly,
         "max_cost_per_request": member.per_request,
         "invited_by": tenant.user_id(tenant.owner) if number else None,
-        "invited_at": began if number else None,
-        "joined_at": began,
+        "invited_at": joined if number else None,
+        "joined_at": joined,
         "usage_on": spent.on,
         "usage_today": spent.today,
         "usage_this_week": spent.week,
         "usage_this_month": spent.month,
         "usage_all_time": spent.all_time,
         "last_usage_at": spent.last_at,
-        "created_at": began,
+        "created_at": joined,
     }
 
 

@@ -47,6 +47,7 @@ class Handlers:
         except PaymentMismatch:
             raise  # time does not mend it: held for an operator in the end
         except Exception as error:
+            log.warning("purchase.follow_up_failed", purchase_id=str(purchase_id), exc_info=error)
             raise RetryRequested(delay=FIRST_FOLLOW_UP, reason=f"{type(error).__name__}: {error}") from error
         if again_in is not None:
             raise RetryRequested(delay=again_in, reason="the purchase is still open")

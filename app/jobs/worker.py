@@ -19,7 +19,7 @@ from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
 from app.services.spending.service import Spending
 from app.services.upkeep import Upkeep
-from app.tenancy import Database
+from app.tenancy import CONNECTION_ERRORS, Database
 
 log = structlog.get_logger("worker")
 
@@ -65,7 +65,7 @@ async def _work_on_one_connection(url: str, handlers: Handlers, stopping: asynci
     """Work on one connection until it is lost or the worker is to stop."""
     try:
         connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://", 1), timeout=10)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except CONNECTION_ERRORS as error:
         log.warning("worker.no_database", error=str(error))
         await _pause(stopping)
         return
@@ -77,7 +77,7 @@ async def _work_on_one_connection(url: str, handlers: Handlers, stopping: asynci
     try:
         await handlers.create_partitions()
         await queuer.run(dequeue_timeout=IDLE_POLL, heartbeat_timeout=DEAD_AFTER, shutdown_on_listener_failure=False)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except CONNECTION_ERRORS as error:
         log.warning("worker.connection_lost", error=str(error))
         await _pause(stopping)
     finally:
@@ -93,7 +93,7 @@ async def _pass_on(stopping: asyncio.Event, shutdown: asyncio.Event) -> None:
 async def _close(connection: asyncpg.Connection) -> None:
     try:
         await connection.close(timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except CONNECTION_ERRORS:  # TimeoutError is an OSError
         connection.terminate()
 
 

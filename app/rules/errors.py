@@ -15,7 +15,7 @@ class ErrorCode(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     TIER_NOT_ELIGIBLE = "TIER_NOT_ELIGIBLE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
-    PAYMENT_ACTION_REQUIRED = "PAYMENT_ACTION_REQUIRED"
+    PAYMENTS_UNAVAILABLE = "PAYMENTS_UNAVAILABLE"
     QUOTE_EXPIRED = "QUOTE_EXPIRED"
     QUOTE_USED = "QUOTE_USED"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
@@ -148,6 +148,16 @@ class PaymentDeclined(Refusal):
 
     code = ErrorCode.PAYMENT_DECLINED
     message_key = "error.payment_declined"
+
+
+class PaymentsUnavailable(Refusal):
+    """Stripe can't be reached, and nothing has been asked of it yet."""
+
+    code = ErrorCode.PAYMENTS_UNAVAILABLE
+    message_key = "error.payments_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Payments can't be taken just now. Nothing was charged; try again in a few minutes.")
 
 
 class InsufficientLedger(Refusal):

@@ -1,5 +1,6 @@
 """Roles and permissions of a pool's members: who may change whom (ruling 14)."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
@@ -25,6 +26,7 @@ class Permission(StrEnum):
 
 
 ALL_PERMISSIONS = frozenset(Permission)
+_BY_NAME = tuple((one.value, one) for one in Permission)
 DEFAULT_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: ALL_PERMISSIONS,
     Role.ADMIN: ALL_PERMISSIONS,
@@ -41,6 +43,11 @@ SEES_MEMBERS = frozenset(
     }
 )
 _RANK = {Role.RESTRICTED: 0, Role.MEMBER: 1, Role.ADMIN: 2, Role.OWNER: 3}
+
+
+def granted(stored: Mapping[str, bool]) -> list[Permission]:
+    """The permissions out of a member's stored flags, in the order of section 43.3."""
+    return [permission for name, permission in _BY_NAME if stored.get(name)]
 
 
 def may_change(actor_role: Role, target_role: Role, *, own: bool) -> bool:

@@ -60,8 +60,11 @@ def check_quantity(quantity: Decimal) -> Decimal:
 
 
 def band_for(quantity: Decimal, bands: Sequence[Band]) -> Band:
-    """The highest band that the quantity reaches."""
-    return max((band for band in bands if band.min_credits <= quantity), key=lambda band: band.min_credits)
+    """The highest band that the quantity reaches; below all of them the first (section 43.3)."""
+    first = min(bands, key=lambda band: band.min_credits)
+    return max(
+        (band for band in bands if band.min_credits <= quantity), key=lambda band: band.min_credits, default=first
+    )
 
 
 def next_band(quantity: Decimal, bands: Sequence[Band]) -> Band | None:

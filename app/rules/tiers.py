@@ -1,8 +1,11 @@
 """Rules about tiers: which there are, what is an upgrade, what a year saves, what is included (sections 43.2, rulings 6 and 7)."""
 
 from decimal import Decimal
+from typing import Literal, TypeVar
 
 from app.rules.catalogue import TIERS, Tier, TierCode
+
+Amount = TypeVar("Amount", int, Decimal)
 
 
 def get_tier(code: TierCode) -> Tier:
@@ -15,12 +18,9 @@ def can_upgrade(from_tier: TierCode, to_tier: TierCode) -> bool:
     return TIERS[to_tier].sort_order > TIERS[from_tier].sort_order
 
 
-def annual_savings(tier: Tier) -> int:
-    """Cents that a year costs less by the annual price than by twelve months; 0 without both prices (section 43.2)."""
-    monthly, annual = tier.pricing.monthly_cents, tier.pricing.annual_cents
-    if not monthly or not annual:
-        return 0
-    return monthly * 12 - annual
+def annual_savings(monthly: Amount | None, annual: Amount | None) -> Amount | Literal[0]:
+    """What a year costs less by the annual price than by twelve months, in the prices' unit; 0 without both (section 43.2)."""
+    return monthly * 12 - annual if monthly and annual else 0
 
 
 def billed_quantity(tier: Tier, seat_count: int) -> int:

@@ -32,6 +32,6 @@ async def record(
             entity_id=entity[1],
             before=before,
             after=after,
-            correlation_id=structlog.contextvars.get_contextvars().get("correlation_id"),
+            correlation_id=structlog.contextvars.get_contextvars().get("request_id"),
         )
     )

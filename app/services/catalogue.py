@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.rules.errors import NotFound
 from app.rules.pricing import Band
 from app.tenancy import Database
 from models.catalogue import CreditPriceBand, SubscriptionAddOn, SubscriptionTier
@@ -66,9 +65,9 @@ class ModelPrice:
     cached_input_rate: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """One reading of the catalogue's tables."""
+    """One reading of the catalogue's tables. It is the key to what was made of it: hence no equality but identity."""
 
     tiers: tuple[Tier, ...]
     add_ons: tuple[AddOn, ...]
@@ -77,12 +76,6 @@ class Catalogue:
 
     def tier(self, tier_id: str) -> Tier:
         return next(tier for tier in self.tiers if tier.id == tier_id)
-
-    def add_on(self, add_on_id: str) -> AddOn:
-        found = next((one for one in self.add_ons if one.id == add_on_id), None)
-        if found is None:
-            raise NotFound("add-on")
-        return found
 
 
 class CatalogueCache:

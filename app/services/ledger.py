@@ -124,11 +124,10 @@ async def post(tx: Transaction, pool: LockedPool, entries: Sequence[Entry]) -> N
     await _store(tx, pool)
 
 
-def _write(tenant_id: UUID, pool: LockedPool, entry: Entry) -> dict[str, Any]:
-    """Apply one entry to the balances; the row to insert. Raises InsufficientLedger rather than take a bucket below zero."""
-    if entry.amount != round_credits(
-        entry.amount
-    ):  # the database would round each figure by itself and break the chain
+def _move(pool: LockedPool, entry: Entry) -> None:
+    """Apply one entry to the balances. Raises InsufficientLedger rather than take a bucket below zero."""
+    # The database would round each figure by itself and break the chain.
+    if entry.amount != round_credits(entry.amount):
         raise ValueError(f"{entry.amount} credits: an entry is rounded to 6 places before it is posted")
     left = pool.remaining[entry.bucket] + entry.amount
     if left < 0 or pool.available + entry.amount < 0:
@@ -147,6 +146,11 @@ def _write(tenant_id: UUID, pool: LockedPool, entry: Entry) -> dict[str, Any]:
             pool.purchased_remaining = left
             pool.purchased_total += entry.amount if adds else 0
     pool.sequence += 1
+
+
+def _write(tenant_id: UUID, pool: LockedPool, entry: Entry) -> dict[str, Any]:
+    """Apply one entry to the balances; the row to insert."""
+    _move(pool, entry)
     return {
         "tenant_id": tenant_id,
         "id": uuid4(),

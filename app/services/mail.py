@@ -18,10 +18,11 @@ class Mailer:
 
     def __init__(self, smtp_url: str, sender: str) -> None:
         parts = urlsplit(smtp_url)
+        host, port = server_of(smtp_url)
         self._sender = sender
         self._server: dict[str, Any] = {
-            "hostname": parts.hostname,
-            "port": parts.port or (465 if parts.scheme == "smtps" else 587),
+            "hostname": host,
+            "port": port,
             "use_tls": parts.scheme == "smtps",
             "username": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
@@ -37,6 +38,12 @@ class Mailer:
         message.set_content(text.lstrip())
         message.add_alternative(_html(template, values), subtype="html")
         await aiosmtplib.send(message, **self._server)
+
+
+def server_of(smtp_url: str) -> tuple[str, int]:
+    """Host and port of a mail server's URL; without a port, the one that clients submit mails to."""
+    parts = urlsplit(smtp_url)
+    return parts.hostname or "", parts.port or (465 if parts.scheme == "smtps" else 587)
 
 
 def _html(template: str, values: dict[str, Any]) -> str:

@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.auth.actor import Actor, Principal, acting, utc_now
 from app.payments.gateway import Gateway
-from app.payments.outcomes import Outcome
-from app.rules.errors import Forbidden, NotFound, QuoteUsed
+from app.payments.outcomes import GatewayUnavailable, Outcome
+from app.rules.errors import Forbidden, NotFound, PaymentsUnavailable, QuoteUsed
 from app.rules.permissions import Permission
 from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
 from app.services import idempotency, payment_outcomes
@@ -26,6 +27,8 @@ from app.tenancy import ActorKind, Database, Scope, Transaction
 from models.pools import CreditPool
 from models.purchases import CreditPurchase
 from models.tenants import User
+
+log = structlog.get_logger("purchases")
 
 OPERATION = "creditsPurchase"
 
@@ -55,7 +58,7 @@ class Purchasing:
     async def buy(self, principal: Principal, command: PurchaseCommand) -> UUID:
         """Buy by a quote; the purchase's id, whatever became of it. The same command again gives the same purchase and charges nothing.
 
-        Refusals (NotFound, Forbidden, QuoteExpired, QuoteUsed, IdempotencyMismatch) are raised before anything is written.
+        Refusals (NotFound, Forbidden, QuoteExpired, QuoteUsed, IdempotencyMismatch, PaymentsUnavailable) come before anything is written.
         """
         async with acting(self.database, principal, read_only=True) as session:
             earlier = await idempotency.find(session.tx, command.idempotency_key, command.digest)
@@ -63,8 +66,12 @@ class Purchasing:
                 return earlier
             quote = self._read_quote(session.actor, command)
             buyer = await _buyer(session.tx, quote)
-        customer_id = await self._customer(quote, buyer)
-        await self._check_method(command, customer_id)
+        try:
+            await self._check_method(command, buyer.stripe_customer_id)
+            customer_id = await self._customer(quote, buyer)
+        except GatewayUnavailable as error:
+            log.warning("purchase.payments_unavailable", error=str(error))
+            raise PaymentsUnavailable from None
         async with acting(self.database, principal) as session:
             self._read_quote(session.actor, command)  # a permission taken or a quote expired meanwhile
             purchase_id, is_new = await _open(session.tx, command, quote, customer_id)
@@ -117,7 +124,8 @@ class Purchasing:
             )
             return str(await tx.scalar(select(CreditPool.stripe_customer_id).where(*pool)))
 
-    async def _check_method(self, command: PurchaseCommand, customer_id: str) -> None:
+    async def _check_method(self, command: PurchaseCommand, customer_id: str | None) -> None:
+        """Before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
         method = await self.gateway.payment_method(command.payment_method_id)
         if method is None or method.customer_id not in {None, customer_id}:
             # A stranger's card reads as one that does not exist.

@@ -152,7 +152,9 @@ def test_upgrades_go_up() -> None:
 
 
 def test_a_year_saves_two_months() -> None:
-    savings = {code: annual_savings(tier) for code, tier in TIERS.items()}
+    savings = {
+        code: annual_savings(tier.pricing.monthly_cents, tier.pricing.annual_cents) for code, tier in TIERS.items()
+    }
     assert savings == {
         "FREE": 0,
         "INDIVIDUAL": 58_00,

@@ -114,5 +114,8 @@ async def test_graphiql_runs_its_first_query(visiting: Visiting) -> None:
     page = visit.page
     await page.goto(visit.url + "/graphql")
     await page.get_by_role("button", name=OWNER).click()
+    # The editor and the schema come by themselves; only then does a click on the button mean this query.
+    await expect(page.locator(".graphiql-query-editor .view-lines")).to_contain_text("MyPools")
+    await expect(page.get_by_role("button", name="Re-fetch GraphQL schema")).to_be_enabled()
     await page.get_by_role("button", name="Execute query").click()
     await expect(page.locator(".graphiql-response")).to_contain_text(OWNER)

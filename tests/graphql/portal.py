@@ -27,6 +27,7 @@ class Answer:
 
     status: int
     body: dict[str, Any]
+    request_id: str
 
     @property
     def data(self) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Portal:
             json={"query": query, "variables": variables},
             headers={"Authorization": f"Bearer {token}", "Accept": "application/graphql-response+json"},
         )
-        return Answer(answer.status_code, answer.json())
+        return Answer(answer.status_code, answer.json(), answer.headers["x-request-id"])
 
     async def ask(self, household: Household, name: str, query: str, **variables: Any) -> Answer:
         """One operation as a person of a household."""

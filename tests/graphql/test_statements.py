@@ -13,8 +13,8 @@ from tests.graphql.portal import Portal, pool_id
 from tests.graphql.rows import add_entries, add_members, add_pool, add_purchases
 
 OWNER_ONLY = {"olivia": Role.OWNER}
-# BEGIN with the settings, who acts, their pools' settings, COMMIT: what every operation of a person costs.
-FRAME = 4
+# BEGIN with the settings, who acts, COMMIT: what every operation of a person costs whose pools are as they were the last time.
+FRAME = 3
 
 
 def check_frame(statements: list[str], *, own: int) -> None:

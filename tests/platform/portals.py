@@ -70,18 +70,14 @@ class Portal:
     def up(self) -> float:
         """Start `portal up` and wait until it says that it has started; seconds until /readyz answered 200."""
         began = time.monotonic()
-        self.data_dir.mkdir(exist_ok=True)
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                self._argv("up"), env=self.environment(), stdout=output, stderr=output, text=True
-            )
+        process = self.start("up")
         while not self._answers():
-            assert self.process.poll() is None, self.output.read_text()
+            assert process.poll() is None, self.output.read_text()
             assert time.monotonic() - began < _SECONDS, self.output.read_text()
             time.sleep(0.02)
         ready = time.monotonic() - began
         while "Ctrl-C stops everything" not in self.output.read_text():
-            assert self.process.poll() is None, self.output.read_text()
+            assert process.poll() is None, self.output.read_text()
             time.sleep(0.02)
         return ready
 
@@ -89,6 +85,21 @@ class Portal:
     def output(self) -> Path:
         """What `portal up` printed."""
         return self.data_dir / "up.txt"
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command that runs on; it is the one that `family` and `end` mean from now on."""
+        self.data_dir.mkdir(exist_ok=True)
+        with self.output.open("w") as output:
+            argv, environment = self._argv(*command), self.environment()
+            self.process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output, text=True)
+        return self.process
+
+    def wait_until_alive(self) -> None:
+        """Wait until /healthz answers."""
+        deadline = time.monotonic() + _SECONDS
+        while not self._answers("/healthz"):
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.05)
 
     def family(self) -> list[psutil.Process]:
         """`portal up` and every process below it."""
@@ -112,9 +123,9 @@ class Portal:
     def _argv(self, *command: str) -> list[str]:
         return [sys.executable, "-m", "app.cli", *command]
 
-    def _answers(self) -> bool:
+    def _answers(self, path: str = "/readyz") -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}{path}", timeout=2, trust_env=False).status_code == 200
         except httpx.HTTPError:
             return False
 

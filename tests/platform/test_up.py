@@ -70,8 +70,24 @@ def test_doctor_finds_nothing_wrong(portal: Portal) -> None:
     done = portal.run("doctor")
     wrong = [line for line in done.stdout.splitlines() if line.startswith("wrong") and " page " not in line]
     assert wrong == []  # the page alone may not be built where the tests run
-    for subject in ("owner role", "app role", "worker role", "migrations", "sign-in", "Stripe", "mail", "portal"):
+    subjects = ("owner role", "app role", "worker role", "migrations", "jobs", "sign-in", "Stripe", "mail", "portal")
+    for subject in subjects:
         assert f"good  {subject} " in done.stdout
+
+
+async def test_doctor_names_what_waits_for_an_operator(portal: Portal) -> None:
+    connection = await asyncpg.connect(portal.postgres.dsn("postgres"))
+    try:
+        await connection.execute(
+            "INSERT INTO webhook_events (id, event_type, livemode, payload, error, parked_at)"
+            " VALUES ('evt_parked', 'payment_intent.succeeded', false, '{}', 'PaymentMismatch', now())"
+        )
+        done = portal.run("doctor")
+    finally:
+        await connection.execute("DELETE FROM webhook_events WHERE id = 'evt_parked'")
+        await connection.close()
+    assert done.returncode == 1
+    assert "wrong jobs         1 Stripe events parked" in done.stdout
 
 
 @pytest.mark.parametrize(

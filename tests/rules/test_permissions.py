@@ -70,8 +70,8 @@ def test_limits(actor: Role, target: Role, own: bool) -> None:
 
 def cases() -> Iterator[tuple[frozenset[Permission], frozenset[Permission], frozenset[Permission]]]:
     """(what the actor has, what the member has, what is wanted): all actors against a spread of the other two."""
-    few = [frozenset(), ALL_PERMISSIONS, *({one} for one in Permission), SETS[17], SETS[33]]
-    return chain(product(SETS, few, few), product(few, few, SETS), product(few, SETS, few))  # type: ignore[return-value]
+    few = [frozenset[Permission](), ALL_PERMISSIONS, *(frozenset({one}) for one in Permission), SETS[17], SETS[33]]
+    return chain(product(SETS, few, few), product(few, few, SETS), product(few, SETS, few))
 
 
 @pytest.mark.parametrize(("actor", "target"), list(product(Role, Role)))

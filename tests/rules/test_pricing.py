@@ -151,3 +151,8 @@ def test_an_operators_bands_count_in_any_order() -> None:
     assert priced.total_cents == half_up(Fraction("3.01") * 999 * Fraction("0.667"))
     assert price(Decimal("2.99"), [cheap, dear]).total_cents == 4485
     assert cheaper_larger(price(Decimal("2.99"), [cheap, dear]), [cheap, dear]) == price(Decimal(3), [cheap, dear])
+
+
+def test_below_all_bands_the_first_holds() -> None:
+    bands = [band for band in BANDS if band.min_credits >= 10]
+    assert band_for(Decimal(2), bands).min_credits == 10

@@ -79,12 +79,13 @@ def test_the_very_microsecond_before_it_is_still_good() -> None:
 
 @pytest.mark.parametrize("whose", ["tenant", "pool", "user"])
 def test_somebody_elses_reads_as_none(whose: str) -> None:
+    mine: dict[str, Any] = {whose: OTHER}
     with pytest.raises(NotFound) as refused:
-        read(TOKEN, **{whose: OTHER})
+        read(TOKEN, **mine)
     assert refused.value.message == "There is no such quote."
     # An expired one of somebody else says no more than a fresh one.
     with pytest.raises(NotFound) as late:
-        read(TOKEN, at=NOW + timedelta(days=1), **{whose: OTHER})
+        read(TOKEN, at=NOW + timedelta(days=1), **mine)
     assert late.value.message == refused.value.message
 
 

@@ -3,13 +3,12 @@
 import asyncio
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.payments.outcomes import GatewayUnavailable
-from app.rules.errors import IdempotencyMismatch, QuoteUsed
+from app.rules.errors import IdempotencyMismatch, PaymentsUnavailable, QuoteUsed
 from app.services.purchases import PurchaseCommand
+from app.tenancy import CONNECTION_ERRORS
 from tests.payments.sandbox import Sandbox
 from tests.scenarios.portal import INTENTS, Buying, until
 
@@ -96,10 +95,35 @@ async def test_stripe_down_for_minutes_and_back(buying: Buying) -> None:
     assert len(await buying.charges()) == 1
 
 
+async def test_an_open_purchase_is_looked_at_soon_and_then_ever_more_rarely(buying: Buying) -> None:
+    await buying.sandbox.fault("server_error", path=INTENTS, times=1000)
+    purchase_id = await buying.buy()
+    assert 0 < await follow_up_in(buying, purchase_id) <= 20
+    await buying.time_passes()
+    assert 15 < await follow_up_in(buying, purchase_id) <= 25
+    for age, least, most in (("10 minutes", 590, 610), ("50 minutes", 2990, 3010), ("9 hours", 3590, 3600)):
+        await buying.aged(purchase_id, age)
+        await buying.time_passes()
+        assert least < await follow_up_in(buying, purchase_id) <= most
+    (await buying.sandbox.steer.delete("/faults")).raise_for_status()
+    await buying.time_passes()
+    assert (await buying.purchase(purchase_id))["status"] == "completed"
+
+
+async def follow_up_in(buying: Buying, purchase_id: UUID) -> float:
+    """Seconds until the purchase is looked at again."""
+    seconds = await buying.portal.inspector.fetchval(
+        "SELECT extract(epoch FROM execute_after - now()) FROM pgqueuer"
+        " WHERE status = 'queued' AND entrypoint = 'purchase.finish' AND convert_from(payload, 'UTF8') LIKE $1",
+        f"%{purchase_id}%",
+    )
+    return float(seconds)
+
+
 async def test_stripe_down_from_the_start_writes_nothing(buying: Buying) -> None:
     command = await buying.command()
     await buying.sandbox.fault("server_error", path="/v1/payment_methods", method="GET")
-    with pytest.raises(GatewayUnavailable):
+    with pytest.raises(PaymentsUnavailable, match="Nothing was charged"):
         await buying.buy(command)
     assert await buying.rows("SELECT 1 FROM credit_purchases WHERE tenant_id = $1") == []
     assert await buying.rows("SELECT 1 FROM idempotency_keys WHERE tenant_id = $1") == []
@@ -212,16 +236,20 @@ async def test_the_worker_comes_back_after_the_database_went_away(buying: Buying
         " WHERE usename IN ('portal_worker', 'portal_app') AND datname = current_database()"
     )
     purchase_id = await until(lambda: bought_at_last(buying), "the server's own connections are renewed")
-    await buying.worked()
-    await buying.time_passes()  # what met a dead connection is tried again
-    told = await buying.rows("SELECT emailed_at FROM notifications WHERE tenant_id = $1")
-    assert told[0]["emailed_at"] is not None
+    await until(lambda: mailed_at_last(buying), "the worker's own connections are renewed")
     assert (await buying.purchase(purchase_id))["status"] == "completed"
+
+
+async def mailed_at_last(buying: Buying) -> bool:
+    """Whether the receipt is out; what met a dead connection is tried again as time passes."""
+    await buying.time_passes()
+    told = await buying.rows("SELECT emailed_at FROM notifications WHERE tenant_id = $1")
+    return told[0]["emailed_at"] is not None
 
 
 async def bought_at_last(buying: Buying) -> UUID | None:
     """A purchase, or None while connections are found dead one by one: nothing was promised to the buyer then."""
     try:
         return await buying.buy()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError):
+    except (*CONNECTION_ERRORS, SQLAlchemyError):
         return None

@@ -262,7 +262,7 @@ def world(urls: Urls) -> Iterator[World]:
 
 
 def test_random_histories(world: World) -> None:
-    number = int(os.environ.get("PORTAL_TEST_SEED", random.randrange(2**32)))  # noqa: S311
+    number = int(os.environ.get("PORTAL_TEST_SEED", random.randrange(2**32)))
     print(f"PORTAL_TEST_SEED={number} ({EXAMPLES} histories)")  # noqa: T201  pytest shows it when the test fails
     Machine.world = world
     run_state_machine_as_test(

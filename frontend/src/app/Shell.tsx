@@ -6,7 +6,13 @@ import { Mark } from "@/design/Mark";
 import { PageMessage } from "@/design/PageMessage";
 import { LoadingNote } from "@/design/Skeleton";
 import { AccountMenu } from "@/features/auth/AccountMenu";
-import { chooseMembership, CurrentPoolContext, rememberPool, ViewerDocument, type Viewer } from "@/features/pool/currentPool";
+import {
+  chooseMembership,
+  CurrentPoolContext,
+  rememberPool,
+  ViewerDocument,
+  type Viewer,
+} from "@/features/pool/currentPool";
 import { PoolSwitcher } from "@/features/pool/PoolSwitcher";
 import { ReadingContext } from "@/format/time";
 import { ErrorBoundary } from "./ErrorBoundary";
@@ -41,9 +47,7 @@ function SignedIn({ viewer }: { viewer: Viewer }) {
   }, [membership]);
   const reading = useMemo(() => ({ locale: viewer.locale, timeZone: viewer.timeZone }), [viewer]);
   const current = useMemo(() => (membership ? { viewer, membership } : null), [viewer, membership]);
-  const account = (
-    <AccountMenu name={viewer.user.displayName} email={viewer.user.email} tenant={viewer.tenant.name} />
-  );
+  const account = <AccountMenu name={viewer.user.displayName} email={viewer.user.email} tenant={viewer.tenant.name} />;
   if (current === null) {
     return (
       <Frame account={account}>

@@ -6,7 +6,8 @@ export interface AppConfig {
   env: "development" | "production";
 }
 
-export type AppConfigState = { kind: "loading" } | { kind: "failed"; retry: () => void } | { kind: "ready"; config: AppConfig };
+export type AppConfigState =
+  { kind: "loading" } | { kind: "failed"; retry: () => void } | { kind: "ready"; config: AppConfig };
 
 let known: AppConfig | null = null;
 

@@ -16,7 +16,10 @@ interface Following<Node> {
  * The rows of a keyset connection: the first page from a query, the following ones on demand.
  * A refreshed first page that ends elsewhere drops what was loaded after the old one, so no row is missing or twice.
  */
-export function usePaging<Node extends { id: string }>(first: Page<Node>, load: (after: string) => Promise<Page<Node>>) {
+export function usePaging<Node extends { id: string }>(
+  first: Page<Node>,
+  load: (after: string) => Promise<Page<Node>>,
+) {
   const since = first.pageInfo.endCursor ?? null;
   const [following, setFollowing] = useState<Following<Node> | null>(null);
   const [status, setStatus] = useState<"idle" | "loading" | "failed">("idle");

@@ -1,10 +1,14 @@
-import { createRootRoute, createRoute, createRouter, Link, retainSearchParams } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Link,
+  retainSearchParams,
+} from "@tanstack/react-router";
 import { Button } from "@/design/Button";
 import { PageMessage } from "@/design/PageMessage";
 import { OverviewPage } from "@/features/pool/OverviewPage";
-import { purchaseIdIn } from "@/features/purchases/address";
-import { BuyPage } from "@/features/purchases/BuyPage";
-import { ReceiptPage } from "@/features/purchases/ReceiptPage";
 import { Broken } from "./ErrorBoundary";
 import { Shell } from "./Shell";
 
@@ -24,19 +28,23 @@ const rootRoute = createRootRoute({
 
 const overviewRoute = createRoute({ getParentRoute: () => rootRoute, path: "/", component: OverviewPage });
 
-const buyRoute = createRoute({ getParentRoute: () => rootRoute, path: "/buy", component: BuyPage });
+// Forms and their validation come with the pages that need them, fetched when a link to one is pointed at.
+const buyRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/buy",
+  component: lazyRouteComponent(() => import("@/features/purchases/BuyPage"), "BuyPage"),
+});
 
 const receiptRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/purchases/$purchaseId",
-  component: function Receipt() {
-    return <ReceiptPage purchaseId={purchaseIdIn(receiptRoute.useParams().purchaseId)} />;
-  },
+  component: lazyRouteComponent(() => import("@/features/purchases/ReceiptPage"), "ReceiptPage"),
 });
 
 export const router = createRouter({
   routeTree: rootRoute.addChildren([overviewRoute, buyRoute, receiptRoute]),
   scrollRestoration: true,
+  defaultPreload: "intent",
   defaultErrorComponent: Broken,
 });
 

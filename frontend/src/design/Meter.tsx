@@ -20,7 +20,7 @@ export function Meter({ label, text, share }: MeterProps) {
       aria-valuemax={100}
       aria-valuenow={Math.round(filled * 100)}
       aria-valuetext={text}
-      className="h-1.5 overflow-hidden rounded-full bg-sunken"
+      className="h-1.5 overflow-hidden rounded-full bg-line"
     >
       <div
         className={classNames("h-full rounded-full transition-[width] duration-300", colour)}

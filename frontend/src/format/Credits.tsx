@@ -20,7 +20,9 @@ export function Credits({ value, signed = false, exact = false, className }: Cre
     <span className={className} title={`${full} credits`}>
       <span aria-hidden>
         {lead}
-        {exact && <span className="inline-block w-[4ch] text-left text-[0.85em] font-normal text-ink-faint">{rest}</span>}
+        {exact && (
+          <span className="inline-block w-[4ch] text-left text-[0.85em] font-normal text-ink-faint">{rest}</span>
+        )}
       </span>
       <span className="sr-only">{full}</span>
     </span>

@@ -39,7 +39,11 @@ it("compares by value, not by spelling", () => {
 
 it("prints credits cut to two places, with the rest apart", () => {
   expect(creditText("1234567.8999")).toEqual({ lead: "1,234,567.89", rest: "99", full: "1,234,567.8999" });
-  expect(creditText("-0.000012", { signed: true })).toEqual({ lead: "\u22120.00", rest: "0012", full: "\u22120.000012" });
+  expect(creditText("-0.000012", { signed: true })).toEqual({
+    lead: "\u22120.00",
+    rest: "0012",
+    full: "\u22120.000012",
+  });
   expect(creditText("57.5", { signed: true }).full).toBe("+57.50");
   expect(creditText("0", { signed: true }).full).toBe("0.00");
   expect(creditText("6.000000")).toEqual({ lead: "6.00", rest: "", full: "6.00" });

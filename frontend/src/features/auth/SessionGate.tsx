@@ -35,7 +35,11 @@ export function SessionGate({ children }: { children: ReactNode }) {
     case "unreachable":
       return <Unreachable onRetry={refresh} />;
     default:
-      return <p role="status" className="sr-only">Loading…</p>;
+      return (
+        <p role="status" className="sr-only">
+          Loading…
+        </p>
+      );
   }
 }
 

@@ -20,7 +20,11 @@ export function LedgerCard({ pool }: { pool: Pool }) {
   });
   const withBalance = nodes.some(({ balanceAfter }) => balanceAfter != null);
   return (
-    <Card title={pool.canViewOthers ? "Ledger" : "Your activity"} note={nodes.length > 0 ? "Newest first" : undefined} flush>
+    <Card
+      title={pool.canViewOthers ? "Ledger" : "Your activity"}
+      note={nodes.length > 0 ? "Newest first" : undefined}
+      flush
+    >
       {nodes.length === 0 ? (
         <p className="px-6 pt-2 pb-6 text-sm text-ink-soft">
           Nothing yet. Every credit that comes or goes will be written here.
@@ -29,11 +33,23 @@ export function LedgerCard({ pool }: { pool: Pool }) {
         <table className="w-full text-left text-sm">
           <thead className="text-xs text-ink-faint max-sm:sr-only">
             <tr>
-              <th scope="col" className="py-2 pr-4 pl-6 font-medium">Entry</th>
-              <th scope="col" className="px-4 py-2 font-medium max-md:sr-only">Who</th>
-              <th scope="col" className="px-4 py-2 font-medium">Date</th>
-              <th scope="col" className="px-4 py-2 text-right font-medium">Credits</th>
-              {withBalance && <th scope="col" className="py-2 pr-6 pl-4 text-right font-medium">Balance</th>}
+              <th scope="col" className="py-2 pr-4 pl-6 font-medium">
+                Entry
+              </th>
+              <th scope="col" className="px-4 py-2 font-medium max-md:sr-only">
+                Who
+              </th>
+              <th scope="col" className="px-4 py-2 font-medium">
+                Date
+              </th>
+              <th scope="col" className="px-4 py-2 text-right font-medium">
+                Credits
+              </th>
+              {withBalance && (
+                <th scope="col" className="py-2 pr-6 pl-4 text-right font-medium">
+                  Balance
+                </th>
+              )}
             </tr>
           </thead>
           <tbody>
@@ -81,7 +97,12 @@ function EntryRow({ entry, withBalance }: { entry: LedgerEntryFragment; withBala
         <Credits value={amount} signed exact className={classNames("font-medium", incoming && "text-accent")} />
       </td>
       {withBalance && (
-        <td className={classNames("py-3 pr-6 pl-4 text-right whitespace-nowrap text-ink-soft max-sm:text-xs max-sm:text-ink-faint", stacked)}>
+        <td
+          className={classNames(
+            "py-3 pr-6 pl-4 text-right whitespace-nowrap text-ink-soft max-sm:text-xs max-sm:text-ink-faint",
+            stacked,
+          )}
+        >
           {balanceAfter != null && <Credits value={balanceAfter} exact />}
         </td>
       )}

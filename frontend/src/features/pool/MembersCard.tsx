@@ -13,20 +13,31 @@ import { memberStatuses, roles } from "./words";
 /** Everyone in the pool, with what they used today and this month against their limits. */
 export function MembersCard({ pool }: { pool: Pool }) {
   const client = useClient();
+  const { viewer } = useCurrentPool();
   const { nodes, hasMore, status, loadMore } = usePaging(pool.members, async (after) => {
     const result = await client.query(MoreMembersDocument, { poolId: pool.id, first: membersPerPage, after });
     if (!result.data?.pool) throw result.error ?? new Error("The pool is gone");
     return result.data.pool.members;
   });
+  // Who may not see the others, and who has a pool alone, sees one row: their own.
+  const alone = nodes.every(({ user }) => user.id === viewer.user.id);
   return (
-    <Card title="Members" note={pool.members.totalCount} flush>
+    <Card title={alone ? "Your use" : "Members"} note={alone ? undefined : pool.members.totalCount} flush>
       <table className="w-full text-left text-sm max-sm:block">
         <thead className="text-xs text-ink-faint max-sm:sr-only">
           <tr>
-            <th scope="col" className="py-2 pr-4 pl-6 font-medium">Name</th>
-            <th scope="col" className="px-4 py-2 font-medium">Role</th>
-            <th scope="col" className="w-40 px-4 py-2 font-medium">Today</th>
-            <th scope="col" className="w-44 py-2 pr-6 pl-4 font-medium">This month</th>
+            <th scope="col" className="py-2 pr-4 pl-6 font-medium">
+              Name
+            </th>
+            <th scope="col" className="px-4 py-2 font-medium">
+              Role
+            </th>
+            <th scope="col" className="w-40 px-4 py-2 font-medium">
+              Today
+            </th>
+            <th scope="col" className="w-44 py-2 pr-6 pl-4 font-medium">
+              This month
+            </th>
           </tr>
         </thead>
         <tbody className="max-sm:block">
@@ -56,7 +67,9 @@ function MemberRow({ member }: { member: MemberRowFragment }) {
             </span>
             <span className="block truncate text-xs text-ink-faint">{user.email}</span>
           </span>
-          <span className="text-xs text-ink-soft sm:hidden" aria-hidden>{roles[role]}</span>
+          <span className="text-xs text-ink-soft sm:hidden" aria-hidden>
+            {roles[role]}
+          </span>
           {status !== "ACTIVE" && <Badge tone={memberStatuses[status].tone}>{memberStatuses[status].label}</Badge>}
         </span>
       </th>
@@ -65,7 +78,11 @@ function MemberRow({ member }: { member: MemberRowFragment }) {
         {usage ? <Used label="Today" used={usage.today} limit={limits.dailyCredits ?? null} /> : <NotShown />}
       </td>
       <td className={`py-3 pr-6 pl-4 ${cell}`}>
-        {usage ? <Used label="This month" used={usage.thisMonth} limit={limits.monthlyCredits ?? null} /> : <NotShown />}
+        {usage ? (
+          <Used label="This month" used={usage.thisMonth} limit={limits.monthlyCredits ?? null} />
+        ) : (
+          <NotShown />
+        )}
       </td>
     </tr>
   );

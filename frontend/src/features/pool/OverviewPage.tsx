@@ -23,7 +23,15 @@ export function OverviewPage() {
     requestPolicy: "cache-and-network",
   });
   const pool = data?.pool;
-  if (pool) return <Overview key={pool.id} pool={pool} stale={error !== undefined} onRetry={() => refresh({ requestPolicy: "network-only" })} />;
+  if (pool)
+    return (
+      <Overview
+        key={pool.id}
+        pool={pool}
+        stale={error !== undefined}
+        onRetry={() => refresh({ requestPolicy: "network-only" })}
+      />
+    );
   if (error !== undefined || data !== undefined) {
     return (
       <PageMessage
@@ -81,7 +89,16 @@ function Notices({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetry
   return (
     <div className="mt-5 grid gap-3 empty:hidden">
       {stale && (
-        <Notice tone="caution" live title="These figures may be out of date" action={<Button size="small" onClick={onRetry}>Try again</Button>}>
+        <Notice
+          tone="caution"
+          live
+          title="These figures may be out of date"
+          action={
+            <Button size="small" onClick={onRetry}>
+              Try again
+            </Button>
+          }
+        >
           The latest ones couldn’t be loaded.
         </Notice>
       )}
@@ -94,7 +111,13 @@ function Notices({ pool, stale, onRetry }: { pool: Pool; stale: boolean; onRetry
         <Notice
           tone="danger"
           title={`${creditsPhrase(shortfall)} used beyond the balance`}
-          action={pool.canPurchase && <Button asChild size="small"><Link to="/buy">Buy credits</Link></Button>}
+          action={
+            pool.canPurchase && (
+              <Button asChild size="small">
+                <Link to="/buy">Buy credits</Link>
+              </Button>
+            )
+          }
         >
           New requests wait until this is covered. The next credits pay for it first.
         </Notice>

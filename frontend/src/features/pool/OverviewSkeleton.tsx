@@ -44,5 +44,7 @@ export function OverviewSkeleton({ name }: { name: string }) {
 }
 
 function Box({ className = "", children }: { className?: string; children: React.ReactNode }) {
-  return <div className={`rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6 ${className}`}>{children}</div>;
+  return (
+    <div className={`rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6 ${className}`}>{children}</div>
+  );
 }

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { Badge } from "@/design/Badge";
 import { Card } from "@/design/Card";
+import { isZero } from "@/format/decimal";
 import { moneyText } from "@/format/money";
 import { useDates } from "@/format/time";
 import type { Pool } from "./overviewQueries";
@@ -19,7 +20,10 @@ export function PlanCard({ subscription }: { subscription: Subscription | null }
   }
   const { status, tier } = subscription;
   return (
-    <Card title="Plan" action={<Badge tone={subscriptionStatuses[status].tone}>{subscriptionStatuses[status].label}</Badge>}>
+    <Card
+      title="Plan"
+      action={<Badge tone={subscriptionStatuses[status].tone}>{subscriptionStatuses[status].label}</Badge>}
+    >
       <p className="text-xl font-semibold tracking-tight">{tier.displayName}</p>
       <PlanFacts subscription={subscription} />
     </Card>
@@ -29,20 +33,23 @@ export function PlanCard({ subscription }: { subscription: Subscription | null }
 function PlanFacts({ subscription }: { subscription: Subscription }) {
   const { day } = useDates();
   const { recurringTotal, cycle, seats, tier, cancelAtPeriodEnd, currentPeriodEnd } = subscription;
+  // A plan for one price has room for a fixed number of people, one per user for as many as are paid for.
+  const room = (tier.pricing.perUser ? seats?.purchased : tier.pricing.maxUsers) ?? null;
   return (
     <dl className="mt-4 divide-y divide-line border-t border-line text-sm">
-      <Fact term="Price">{`${moneyText(recurringTotal)} a ${cycle === "ANNUAL" ? "year" : "month"}`}</Fact>
-      {seats && <Fact term={tier.pricing.perUser ? "Seats" : "Members"}>{taken(seats, tier)}</Fact>}
+      <Fact term="Price">
+        {isZero(recurringTotal.amount)
+          ? "Free"
+          : `${moneyText(recurringTotal)} a ${cycle === "ANNUAL" ? "year" : "month"}`}
+      </Fact>
+      {seats && room !== null && (
+        <Fact term={tier.pricing.perUser ? "Seats" : "Members"}>
+          {`${seats.used} of ${room}${seats.pending > 0 ? `, ${seats.pending} invited` : ""}`}
+        </Fact>
+      )}
       <Fact term={cancelAtPeriodEnd ? "Ends" : "Renews"}>{day(currentPeriodEnd)}</Fact>
     </dl>
   );
-}
-
-/** "5 of 5", "9 of 12, 1 invited". A plan for one price has room for a fixed number, one per user for what is paid for. */
-function taken(seats: NonNullable<Subscription["seats"]>, { pricing }: Subscription["tier"]): string {
-  const room = pricing.perUser ? seats.purchased : pricing.maxUsers;
-  const invited = seats.pending > 0 ? `, ${seats.pending} invited` : "";
-  return room == null ? String(seats.used) : `${seats.used} of ${room}${invited}`;
 }
 
 function Fact({ term, children }: { term: string; children: ReactNode }) {

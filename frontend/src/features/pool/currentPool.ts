@@ -5,11 +5,27 @@ import type { ViewerQuery } from "@/gql/graphql";
 export const ViewerDocument = graphql(`
   query Viewer {
     viewer {
-      user { id displayName email }
-      tenant { id name }
+      user {
+        id
+        displayName
+        email
+      }
+      tenant {
+        id
+        name
+      }
       locale
       timeZone
-      memberships { id role status pool { id name kind } }
+      memberships {
+        id
+        role
+        status
+        pool {
+          id
+          name
+          kind
+        }
+      }
     }
   }
 `);

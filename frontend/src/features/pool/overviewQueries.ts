@@ -11,29 +11,61 @@ export const OverviewDocument = graphql(`
       name
       kind
       timeZone
-      owner { id displayName email }
-      balance { ...Balance }
+      owner {
+        id
+        displayName
+        email
+      }
+      balance {
+        ...Balance
+      }
       subscription {
         id
         status
         cycle
         currentPeriodEnd
         cancelAtPeriodEnd
-        tier { id displayName pricing { perUser maxUsers } }
-        seats { purchased used pending }
-        recurringTotal { amount currency }
+        tier {
+          id
+          displayName
+          pricing {
+            perUser
+            maxUsers
+          }
+        }
+        seats {
+          purchased
+          used
+          pending
+        }
+        recurringTotal {
+          amount
+          currency
+        }
       }
-      viewerMembership { ...MemberRow }
+      viewerMembership {
+        ...MemberRow
+      }
       canPurchase: viewerCan(permission: PURCHASE_CREDITS)
       canViewOthers: viewerCan(permission: VIEW_OTHER_USAGE)
       members(first: $members) {
-        nodes { ...MemberRow }
-        pageInfo { hasNextPage endCursor }
+        nodes {
+          ...MemberRow
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
         totalCount
       }
       transactions(first: $entries) {
-        nodes { ...LedgerEntry }
-        pageInfo { hasNextPage endCursor }
+        nodes {
+          ...LedgerEntry
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
       }
     }
   }
@@ -43,16 +75,36 @@ export const OverviewDocument = graphql(`
     reserved
     total
     shortfall
-    buckets { bucket granted remaining resetsAt }
+    buckets {
+      bucket
+      granted
+      remaining
+      resetsAt
+    }
   }
 
   fragment MemberRow on PoolMember {
     id
     role
     status
-    user { id displayName email }
-    limits { dailyCredits monthlyCredits maxCreditsPerRequest }
-    usage { today thisWeek thisMonth allTime remainingToday remainingThisMonth }
+    user {
+      id
+      displayName
+      email
+    }
+    limits {
+      dailyCredits
+      monthlyCredits
+      maxCreditsPerRequest
+    }
+    usage {
+      today
+      thisWeek
+      thisMonth
+      allTime
+      remainingToday
+      remainingThisMonth
+    }
   }
 
   fragment LedgerEntry on CreditTransaction {
@@ -61,7 +113,10 @@ export const OverviewDocument = graphql(`
     amount
     balanceAfter
     bucket
-    user { id displayName }
+    user {
+      id
+      displayName
+    }
     modelId
     inputTokens
     outputTokens
@@ -75,8 +130,13 @@ export const MoreMembersDocument = graphql(`
     pool(id: $poolId) {
       id
       members(first: $first, after: $after) {
-        nodes { ...MemberRow }
-        pageInfo { hasNextPage endCursor }
+        nodes {
+          ...MemberRow
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
       }
     }
   }
@@ -87,8 +147,13 @@ export const MoreEntriesDocument = graphql(`
     pool(id: $poolId) {
       id
       transactions(first: $first, after: $after) {
-        nodes { ...LedgerEntry }
-        pageInfo { hasNextPage endCursor }
+        nodes {
+          ...LedgerEntry
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
       }
     }
   }

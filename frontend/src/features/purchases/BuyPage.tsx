@@ -24,7 +24,11 @@ export function BuyPage() {
   const { membership } = useCurrentPool();
   const [{ data, error }, refresh] = useQuery({ query: BuyDocument, variables: { poolId: membership.pool.id } });
   if (data?.pool) {
-    return data.pool.canPurchase ? <Buy key={data.pool.id} bands={data.creditBands} pool={data.pool} /> : <WhoCanBuy pool={data.pool} />;
+    return data.pool.canPurchase ? (
+      <Buy key={data.pool.id} bands={data.creditBands} pool={data.pool} />
+    ) : (
+      <WhoCanBuy pool={data.pool} />
+    );
   }
   if (error !== undefined || data !== undefined) {
     return (

@@ -20,7 +20,7 @@ interface PayPanelProps {
 export function PayPanel({ formId, quote, state, payable, onResend }: PayPanelProps) {
   if (state.kind === "unanswered") return <Unanswered attempt={state.attempt} onResend={onResend} />;
   const paying = state.kind === "paying";
-  const ready = payable && quote.fresh && !paying;
+  const ready = payable && quote.fresh;
   const total = quote.quote ? moneyText(quote.quote.total) : null;
   return (
     <div className="grid gap-4">
@@ -34,7 +34,16 @@ export function PayPanel({ formId, quote, state, payable, onResend }: PayPanelPr
           Nothing was charged. This is the price now; pay if you agree.
         </Notice>
       )}
-      <Button look="primary" size="large" type="submit" form={formId} disabled={!ready} aria-busy={paying} className="w-full">
+      {/* While paying it stays enabled, so that the keyboard's focus stays; a second click does nothing. */}
+      <Button
+        look="primary"
+        size="large"
+        type="submit"
+        form={formId}
+        disabled={!ready && !paying}
+        aria-disabled={paying}
+        className="w-full"
+      >
         {paying ? "Paying…" : total === null ? "Pay" : `Pay ${total}`}
       </Button>
     </div>
@@ -47,7 +56,7 @@ function Unanswered({ attempt, onResend }: { attempt: Attempt; onResend: (attemp
       <Notice live tone="caution" title="We didn’t hear whether the payment went through">
         Ask again: it is the same payment of {moneyText(attempt.quote.total)}, and it is never charged twice.
       </Notice>
-      <Button look="primary" size="large" className="w-full" onClick={() => onResend(attempt)}>
+      <Button autoFocus look="primary" size="large" className="w-full" onClick={() => onResend(attempt)}>
         Ask again
       </Button>
       <Button asChild look="quiet">

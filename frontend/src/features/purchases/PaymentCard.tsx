@@ -21,7 +21,15 @@ function content(config: AppConfigState, { formId, locked, onSubmit }: Omit<Paym
   if (config.kind === "loading") return <Skeleton className="h-40" />;
   if (config.kind === "failed") {
     return (
-      <Notice tone="danger" title="The card form couldn’t be loaded" action={<Button size="small" onClick={config.retry}>Try again</Button>} />
+      <Notice
+        tone="danger"
+        title="The card form couldn’t be loaded"
+        action={
+          <Button size="small" onClick={config.retry}>
+            Try again
+          </Button>
+        }
+      />
     );
   }
   const { stripe, env } = config.config;

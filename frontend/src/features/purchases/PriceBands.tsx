@@ -22,10 +22,18 @@ export function PriceBands({ bands, active, disabled, onChoose }: PriceBandsProp
       <caption className="sr-only">Volume prices</caption>
       <thead className="text-xs text-ink-faint">
         <tr>
-          <th scope="col" className="py-1.5 pl-2 sm:pl-3 text-left font-medium">From</th>
-          <th scope="col" className="px-1.5 sm:px-2 py-1.5 text-right font-medium">Each</th>
-          <th scope="col" className="px-1.5 sm:px-2 py-1.5 text-right font-medium">Discount</th>
-          <th scope="col" className="py-1.5 pr-2 pl-1.5 sm:pr-3 sm:pl-2 text-right font-medium">Bonus</th>
+          <th scope="col" className="py-1.5 pl-2 sm:pl-3 text-left font-medium">
+            From
+          </th>
+          <th scope="col" className="px-1.5 sm:px-2 py-1.5 text-right font-medium">
+            Each
+          </th>
+          <th scope="col" className="px-1.5 sm:px-2 py-1.5 text-right font-medium">
+            Discount
+          </th>
+          <th scope="col" className="py-1.5 pr-2 pl-1.5 sm:pr-3 sm:pl-2 text-right font-medium">
+            Bonus
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -43,7 +51,12 @@ export function PriceBands({ bands, active, disabled, onChoose }: PriceBandsProp
   );
 }
 
-function BandRow({ band, active, disabled, onChoose }: { band: Band; active: boolean } & Pick<PriceBandsProps, "disabled" | "onChoose">) {
+function BandRow({
+  band,
+  active,
+  disabled,
+  onChoose,
+}: { band: Band; active: boolean } & Pick<PriceBandsProps, "disabled" | "onChoose">) {
   return (
     <tr
       aria-current={active ? "true" : undefined}
@@ -64,7 +77,9 @@ function BandRow({ band, active, disabled, onChoose }: { band: Band; active: boo
       </th>
       <td className="px-1.5 sm:px-2 text-right">{moneyText({ ...band.unitPrice, amount: discounted(band) })}</td>
       <td className="px-1.5 sm:px-2 text-right">{isZero(band.discountRate) ? <None /> : percent(band.discountRate)}</td>
-      <td className="pr-2 pl-1.5 sm:pr-3 sm:pl-2 text-right">{isZero(band.bonusRate) ? <None /> : `+${percent(band.bonusRate)}`}</td>
+      <td className="pr-2 pl-1.5 sm:pr-3 sm:pl-2 text-right">
+        {isZero(band.bonusRate) ? <None /> : `+${percent(band.bonusRate)}`}
+      </td>
     </tr>
   );
 }

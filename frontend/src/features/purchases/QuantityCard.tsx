@@ -29,12 +29,25 @@ export function QuantityCard({ bands, typed, error, quote, disabled, onType }: Q
         inputMode="decimal"
         autoComplete="off"
         disabled={disabled}
-        error={error ?? quote.problem ?? undefined}
+        error={error}
         hint="1 to 10,000, in steps of 0.01. Purchased credits never expire."
         suffix="credits"
         boxClassName="h-14 [&_input]:text-xl [&_input]:font-semibold [&_input]:tracking-tight [&_input]:px-4 [&>span]:pr-4"
         onChange={(event) => onType(event.target.value)}
       />
+      {error === undefined && quote.problem !== null && (
+        <Notice
+          live
+          tone="danger"
+          className="mt-4"
+          title={quote.problem}
+          action={
+            <Button size="small" onClick={() => void quote.requote()}>
+              Try again
+            </Button>
+          }
+        />
+      )}
       <div className="mt-5">
         <PriceBands
           bands={bands}
@@ -54,7 +67,8 @@ export function QuantityCard({ bands, typed, error, quote, disabled, onType }: Q
             </Button>
           }
         >
-          {moneyText(better.total)} instead of {moneyText(quote.quote.total)}, and you get {creditsPhrase(better.totalCredits)}.
+          {moneyText(better.total)} instead of {moneyText(quote.quote.total)}, and you get{" "}
+          {creditsPhrase(better.totalCredits)}.
         </Notice>
       )}
     </Card>

@@ -20,7 +20,11 @@ export function QuoteSummary({ quote, fresh }: { quote: Quote | null; fresh: boo
   return (
     <dl className={classNames("text-sm transition-opacity duration-150", !fresh && "opacity-75")}>
       <Line term={`${creditsPhrase(quote.credits)} at ${moneyText(quote.unitPrice)}`}>{moneyText(quote.base)}</Line>
-      <Line term={isZero(quote.discount.amount) ? "Volume discount" : `Volume discount, ${percent(quote.band.discountRate)}`}>
+      <Line
+        term={
+          isZero(quote.discount.amount) ? "Volume discount" : `Volume discount, ${percent(quote.band.discountRate)}`
+        }
+      >
         {isZero(quote.discount.amount) ? "None" : `\u2212${moneyText(quote.discount)}`}
       </Line>
       <Line term={isZero(quote.bonusCredits) ? "Bonus credits" : `Bonus credits, ${percent(quote.band.bonusRate)}`}>

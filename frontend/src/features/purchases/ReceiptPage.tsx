@@ -1,4 +1,4 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import { ArrowUpRight } from "lucide-react";
 import { useEffect } from "react";
 import { useQuery } from "urql";
@@ -7,6 +7,7 @@ import { PageMessage } from "@/design/PageMessage";
 import { LoadingNote, Skeleton } from "@/design/Skeleton";
 import { useCurrentPool } from "@/features/pool/currentPool";
 import type { BalanceFragment } from "@/gql/graphql";
+import { purchaseIdIn } from "./address";
 import { finalStatuses, ReceiptDocument, type Purchase } from "./purchaseQueries";
 import { ReceiptDetails } from "./ReceiptDetails";
 import { headline, StatusIcon } from "./purchaseStatus";
@@ -14,7 +15,8 @@ import { headline, StatusIcon } from "./purchaseStatus";
 /** Ask this often while a purchase is still moving (ms). */
 const pollMs = 1500;
 
-export function ReceiptPage({ purchaseId }: { purchaseId: string }) {
+export function ReceiptPage() {
+  const purchaseId = purchaseIdIn(useParams({ from: "/purchases/$purchaseId" }).purchaseId);
   const { membership } = useCurrentPool();
   const [{ data, error, fetching, stale }, refresh] = useQuery({
     query: ReceiptDocument,
@@ -29,7 +31,8 @@ export function ReceiptPage({ purchaseId }: { purchaseId: string }) {
     return () => clearTimeout(timer);
   }, [moving, fetching, stale, data, refresh]);
 
-  if (purchase) return <Receipt purchase={purchase} pool={data?.pool?.name ?? ""} balance={data?.pool?.balance ?? null} />;
+  if (purchase)
+    return <Receipt purchase={purchase} pool={data?.pool?.name ?? ""} balance={data?.pool?.balance ?? null} />;
   if (data !== undefined) {
     return (
       <PageMessage

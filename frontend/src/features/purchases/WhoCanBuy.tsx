@@ -16,7 +16,9 @@ export function WhoCanBuy({ pool }: { pool: Pool }) {
       <h1 className="text-xl font-semibold tracking-tight">Buy credits</h1>
       <p className="mt-0.5 text-sm text-ink-faint">For {pool.name}</p>
       <Card title="You can’t buy credits for this pool" className="mt-6 max-w-xl">
-        <p className="text-sm text-ink-soft">These people can. Ask one of them; they can also give you the permission.</p>
+        <p className="text-sm text-ink-soft">
+          These people can. Ask one of them; they can also give you the permission.
+        </p>
         <ul className="mt-4 divide-y divide-line border-t border-line">
           {[pool.owner, ...others].map(({ id, displayName, email }) => (
             <li key={id} className="flex items-center gap-3 py-3">

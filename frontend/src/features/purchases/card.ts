@@ -2,24 +2,32 @@ import { z } from "zod";
 
 /** "4242424242424242" -> "4242 4242 4242 4242" */
 export function groupCardNumber(typed: string): string {
-  return typed.replace(/\D/g, "").slice(0, 19).replace(/(.{4})(?=.)/g, "$1 ");
+  return typed
+    .replace(/\D/g, "")
+    .slice(0, 19)
+    .replace(/(.{4})(?=.)/g, "$1 ");
 }
 
 /** "1230" -> "12 / 30"; a leading 2-9 can only be a month of its own. */
 export function groupExpiry(typed: string, before = ""): string {
   // Backspace over the slash takes the digit before it along.
   const erasing = typed.length < before.length;
-  const digits = typed.replace(/\D/g, "").replace(/^([2-9])/, "0$1").slice(0, 4);
+  const digits = typed
+    .replace(/\D/g, "")
+    .replace(/^([2-9])/, "0$1")
+    .slice(0, 4);
   if (digits.length < 2 || (erasing && digits.length === 2)) return digits;
   return `${digits.slice(0, 2)} / ${digits.slice(2)}`;
 }
 
 /** The check digit every card number carries (ISO/IEC 7812-1, Luhn). */
 export function luhn(digits: string): boolean {
-  const sum = Array.from(digits, Number).reverse().reduce((total, digit, index) => {
-    const value = digit * (index % 2 === 1 ? 2 : 1);
-    return total + (value > 9 ? value - 9 : value);
-  }, 0);
+  const sum = Array.from(digits, Number)
+    .reverse()
+    .reduce((total, digit, index) => {
+      const value = digit * (index % 2 === 1 ? 2 : 1);
+      return total + (value > 9 ? value - 9 : value);
+    }, 0);
   return sum % 10 === 0;
 }
 

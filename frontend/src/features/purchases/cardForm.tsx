@@ -35,9 +35,13 @@ export function CardForm({ id, apiBase, publishableKey, testCards, disabled, onS
     defaultValues: { number: "", expiry: "", cvc: "" },
   });
   const { errors } = formState;
-  const number = register("number", { onChange: (event: { target: HTMLInputElement }) => setValue("number", groupCardNumber(event.target.value)) });
+  const number = register("number", {
+    onChange: (event: { target: HTMLInputElement }) => setValue("number", groupCardNumber(event.target.value)),
+  });
   const before = getValues("expiry");
-  const expiry = register("expiry", { onChange: (event: { target: HTMLInputElement }) => setValue("expiry", groupExpiry(event.target.value, before)) });
+  const expiry = register("expiry", {
+    onChange: (event: { target: HTMLInputElement }) => setValue("expiry", groupExpiry(event.target.value, before)),
+  });
   const fill = (card: CardInput) => {
     setValue("number", card.number);
     setValue("expiry", card.expiry);
@@ -52,9 +56,32 @@ export function CardForm({ id, apiBase, publishableKey, testCards, disabled, onS
     >
       <fieldset disabled={disabled} className="grid min-w-0 grid-cols-2 gap-4">
         <legend className="sr-only">Card</legend>
-        <Field {...number} label="Card number" className="col-span-2" inputMode="numeric" autoComplete="cc-number" placeholder="1234 1234 1234 1234" error={errors.number?.message} />
-        <Field {...expiry} label="Expiry" inputMode="numeric" autoComplete="cc-exp" placeholder="MM / YY" error={errors.expiry?.message} />
-        <Field {...register("cvc")} label="Security code" inputMode="numeric" autoComplete="cc-csc" placeholder="CVC" maxLength={4} error={errors.cvc?.message} />
+        <Field
+          {...number}
+          label="Card number"
+          className="col-span-2"
+          inputMode="numeric"
+          autoComplete="cc-number"
+          placeholder="1234 1234 1234 1234"
+          error={errors.number?.message}
+        />
+        <Field
+          {...expiry}
+          label="Expiry"
+          inputMode="numeric"
+          autoComplete="cc-exp"
+          placeholder="MM / YY"
+          error={errors.expiry?.message}
+        />
+        <Field
+          {...register("cvc")}
+          label="Security code"
+          inputMode="numeric"
+          autoComplete="cc-csc"
+          placeholder="CVC"
+          maxLength={4}
+          error={errors.cvc?.message}
+        />
       </fieldset>
       <p className="mt-4 flex items-start gap-2 text-xs text-ink-faint">
         <Lock aria-hidden className="mt-0.5 size-3.5 shrink-0" />
@@ -71,7 +98,11 @@ interface StripeAnswer {
 }
 
 /** POST {apiBase}/v1/payment_methods with the publishable key, as Stripe's own form does; gives the pm_... id. */
-async function createPaymentMethod(apiBase: string, publishableKey: AppConfig["stripe"]["publishableKey"], card: Card): Promise<string> {
+async function createPaymentMethod(
+  apiBase: string,
+  publishableKey: AppConfig["stripe"]["publishableKey"],
+  card: Card,
+): Promise<string> {
   const body = new URLSearchParams({
     type: "card",
     "card[number]": card.number,
@@ -88,10 +119,16 @@ async function createPaymentMethod(apiBase: string, publishableKey: AppConfig["s
     });
     answer = (await response.json()) as StripeAnswer;
   } catch {
-    throw new CardRefused("Stripe can’t be reached right now.", "Nothing was charged. Check your connection, then try again.");
+    throw new CardRefused(
+      "Stripe can’t be reached right now.",
+      "Nothing was charged. Check your connection, then try again.",
+    );
   }
   if (answer.id === undefined) {
-    throw new CardRefused(answer.error?.message ?? "Stripe refused this card.", "Nothing was charged. Check the card, or try another one.");
+    throw new CardRefused(
+      answer.error?.message ?? "Stripe refused this card.",
+      "Nothing was charged. Check the card, or try another one.",
+    );
   }
   return answer.id;
 }

@@ -3,14 +3,35 @@ import type { PurchaseFragment, PurchaseStatus, QuoteFragment } from "@/gql/grap
 
 export const BuyDocument = graphql(`
   query Buy($poolId: ID!) {
-    creditBands { minCredits discountRate bonusRate unitPrice { amount currency } }
+    creditBands {
+      minCredits
+      discountRate
+      bonusRate
+      unitPrice {
+        amount
+        currency
+      }
+    }
     pool(id: $poolId) {
       id
       name
       canPurchase: viewerCan(permission: PURCHASE_CREDITS)
-      owner { id displayName email }
+      owner {
+        id
+        displayName
+        email
+      }
       members(first: 100) {
-        nodes { id status permissions user { id displayName email } }
+        nodes {
+          id
+          status
+          permissions
+          user {
+            id
+            displayName
+            email
+          }
+        }
       }
     }
   }
@@ -19,22 +40,50 @@ export const BuyDocument = graphql(`
 export const QuoteDocument = graphql(`
   query Quote($poolId: ID!, $credits: Decimal!) {
     creditQuote(poolId: $poolId, credits: $credits) {
-      quote { ...Quote }
-      userErrors { code message }
+      quote {
+        ...Quote
+      }
+      userErrors {
+        code
+        message
+      }
     }
   }
 
   fragment Quote on CreditQuote {
     id
     credits
-    base { amount currency }
-    discount { amount currency }
-    total { amount currency }
-    unitPrice { amount currency }
+    base {
+      amount
+      currency
+    }
+    discount {
+      amount
+      currency
+    }
+    total {
+      amount
+      currency
+    }
+    unitPrice {
+      amount
+      currency
+    }
     bonusCredits
     totalCredits
-    band { minCredits discountRate bonusRate }
-    betterQuantity { credits total { amount currency } totalCredits }
+    band {
+      minCredits
+      discountRate
+      bonusRate
+    }
+    betterQuantity {
+      credits
+      total {
+        amount
+        currency
+      }
+      totalCredits
+    }
     expiresAt
   }
 `);
@@ -42,8 +91,13 @@ export const QuoteDocument = graphql(`
 export const PurchaseDocument = graphql(`
   mutation BuyCredits($quoteId: ID!, $paymentMethodId: ID!, $idempotencyKey: UUID!) {
     creditsPurchase(quoteId: $quoteId, paymentMethodId: $paymentMethodId, idempotencyKey: $idempotencyKey) {
-      purchase { ...Purchase }
-      userErrors { code message }
+      purchase {
+        ...Purchase
+      }
+      userErrors {
+        code
+        message
+      }
     }
   }
 
@@ -53,13 +107,25 @@ export const PurchaseDocument = graphql(`
     credits
     bonusCredits
     totalCredits
-    unitPrice { amount currency }
-    discount { amount currency }
-    total { amount currency }
+    unitPrice {
+      amount
+      currency
+    }
+    discount {
+      amount
+      currency
+    }
+    total {
+      amount
+      currency
+    }
     receiptUrl
     failureReason
     nextActionUrl
-    purchasedBy { id displayName }
+    purchasedBy {
+      id
+      displayName
+    }
     createdAt
     completedAt
   }
@@ -75,7 +141,9 @@ export const ReceiptDocument = graphql(`
     pool(id: $poolId) {
       id
       name
-      balance { ...Balance }
+      balance {
+        ...Balance
+      }
     }
   }
 `);

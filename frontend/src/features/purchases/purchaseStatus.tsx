@@ -35,15 +35,30 @@ export function headline(purchase: Purchase, pool: string): { title: string; tex
   switch (purchase.status) {
     case "PENDING":
     case "PROCESSING":
-      return { title: "Your payment is on its way", text: `${credits} will be there as soon as Stripe confirms it. You may leave this page.` };
+      return {
+        title: "Your payment is on its way",
+        text: `${credits} will be there as soon as Stripe confirms it. You may leave this page.`,
+      };
     case "REQUIRES_ACTION":
-      return { title: "Your bank wants to hear from you", text: `It asks you to confirm ${total}. Nothing is charged before that.` };
+      return {
+        title: "Your bank wants to hear from you",
+        text: `It asks you to confirm ${total}. Nothing is charged before that.`,
+      };
     case "COMPLETED":
-      return { title: `${credits} ${one ? "is" : "are"} yours`, text: `Paid ${total}. ${one ? "It is" : "They are"} in ${pool} now and never ${one ? "expires" : "expire"}.` };
+      return {
+        title: `${credits} ${one ? "is" : "are"} yours`,
+        text: `Paid ${total}. ${one ? "It is" : "They are"} in ${pool} now and never ${one ? "expires" : "expire"}.`,
+      };
     case "FAILED":
-      return { title: "The payment didn’t go through", text: `${purchase.failureReason ?? "The card was declined."} Nothing was charged.` };
+      return {
+        title: "The payment didn’t go through",
+        text: `${purchase.failureReason ?? "The card was declined."} Nothing was charged.`,
+      };
     case "REFUNDED":
-      return { title: "This purchase was refunded", text: `${total} went back to your card; the credits were taken back.` };
+      return {
+        title: "This purchase was refunded",
+        text: `${total} went back to your card; the credits were taken back.`,
+      };
     case "PARTIALLY_REFUNDED":
       return { title: "Part of this purchase was refunded", text: "The credits of that part were taken back." };
   }

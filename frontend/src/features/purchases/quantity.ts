@@ -11,11 +11,19 @@ const refused = "From 1 to 10,000 credits, with at most two decimal places.";
 export const quantitySchema = z
   .string()
   .transform((typed) => typed.trim().replace(",", "."))
-  .pipe(z.string().min(1, "How many credits?").regex(/^\d{1,5}(\.\d{1,2})?$/, refused))
+  .pipe(
+    z
+      .string()
+      .min(1, "How many credits?")
+      .regex(/^\d{1,5}(\.\d{1,2})?$/, refused),
+  )
   // A pipe of its own: its checks only see what is a number.
   .pipe(
     z
       .string()
       .refine((value) => compareDecimals(value, smallestQuantity) >= 0, `At least ${smallestQuantity} credit.`)
-      .refine((value) => compareDecimals(value, largestQuantity) <= 0, `At most ${plainDecimal(largestQuantity)} credits at once.`),
+      .refine(
+        (value) => compareDecimals(value, largestQuantity) <= 0,
+        `At most ${plainDecimal(largestQuantity)} credits at once.`,
+      ),
   );

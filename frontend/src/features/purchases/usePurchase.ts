@@ -40,10 +40,10 @@ export function usePurchase({ poolId, requote, onPurchase }: PurchaseHandlers) {
   // A second click comes before React has drawn the first one's state.
   const busy = useRef(false);
 
-  const refuse = (reason: string, what: string) => {
+  const refuse = async (reason: string, what: string) => {
+    // A quote is good for one attempt: the next one needs its own, before the button is there again.
+    await requote();
     setState({ kind: "refused", reason, advice: what });
-    // A quote is good for one attempt: the next one needs its own.
-    void requote();
   };
 
   const renew = async (attempt: Attempt) => {
@@ -66,8 +66,8 @@ export function usePurchase({ poolId, requote, onPurchase }: PurchaseHandlers) {
     const [error] = payload.userErrors;
     if (purchase && purchase.status !== "FAILED") onPurchase(purchase);
     else if (error?.code === "QUOTE_EXPIRED" && !renewed) await renew(attempt);
-    else if (error) refuse(error.message, advice[error.code] ?? "Nothing was charged.");
-    else refuse(purchase?.failureReason ?? "The payment was refused.", newCard);
+    else if (error) await refuse(error.message, advice[error.code] ?? "Nothing was charged.");
+    else await refuse(purchase?.failureReason ?? "The payment was refused.", newCard);
   };
 
   const exclusively = async (work: () => Promise<void>) => {

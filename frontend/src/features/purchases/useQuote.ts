@@ -33,7 +33,7 @@ export function useQuote(poolId: string, credits: string | null): QuoteState {
     if (turn !== latest.current) return null;
     const payload = result.data?.creditQuote;
     const answer = payload?.quote ?? null;
-    setProblem(answer ? null : (payload?.userErrors[0]?.message ?? "The price couldn’t be loaded."));
+    setProblem(answer ? null : (payload?.userErrors[0]?.message ?? "The price couldn’t be loaded"));
     if (answer) setQuote(answer);
     return answer;
   }, [client, poolId, credits]);

@@ -1,0 +1,163 @@
+"""The load: a process of its own that keeps N connections busy, one request at a time on each. The same for every HTTP server.
+
+`python -m bench.load` reads a plan (JSON) from stdin and writes the outcome (JSON) to stdout.
+"""
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import Any
+
+import uvloop
+
+from app.embedded.processes import dies_with_parent
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run of the load saw. Latencies in milliseconds, seconds of wall time."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    answer_bytes: int  # of the last answer's body
+    cpu_us: float  # the generator's own processor time for each request
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+
+def run(port: int, requests: Sequence[bytes], *, connections: int = 8, seconds: float = 0, total: int = 0) -> Outcome:
+    """Send the requests round robin for so many seconds or so many times; RuntimeError if any answer is not a clean 200."""
+    plan = {
+        "port": port,
+        "requests": [one.decode("latin-1") for one in requests],
+        "connections": connections,
+        "seconds": seconds,
+        "total": total,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load"],
+        input=json.dumps(plan).encode(),
+        capture_output=True,
+        preexec_fn=dies_with_parent(),
+        check=False,
+        timeout=300,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode().strip().splitlines()[-1])
+    return Outcome(**json.loads(done.stdout))
+
+
+def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    """A whole POST request as it goes over the wire."""
+    given = {"Host": "127.0.0.1", "Content-Type": "application/json", "Accept": "application/json", **headers}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+class _Connection(asyncio.Protocol):
+    """Sends a request, waits for its answer, sends the next one."""
+
+    def __init__(self, load: "_Load") -> None:
+        self._load = load
+        self._received = bytearray()
+        self._expected = 0  # bytes of the whole answer, once its headers are there
+        self._body_at = 0
+        self._sent_at = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if not self._expected:
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = bytes(self._received[:end]).lower()
+            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            self._body_at, self._expected = end + 4, end + 4 + length
+        if len(self._received) >= self._expected:
+            took = time.perf_counter() - self._sent_at
+            if not self._received.startswith(b"HTTP/1.1 200") or b'"errors"' in self._received:
+                self._load.fail(bytes(self._received[:2000]))
+            self._load.answered(took, self._expected - self._body_at)
+            self._received.clear()
+            self._expected = 0
+            self._send()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._load.fail(b"the server closed the connection")
+
+    def _send(self) -> None:
+        request = self._load.next()
+        if request is not None:
+            self._sent_at = time.perf_counter()
+            self._transport.write(request)
+
+
+class _Load:
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._requests = [one.encode("latin-1") for one in plan["requests"]]
+        self._total = plan["total"]
+        self._until = time.perf_counter() + plan["seconds"]
+        self._waiting = plan["connections"]
+        self._number = count()
+        self._latencies: list[float] = []
+        self._bytes = 0
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def next(self) -> bytes | None:
+        number = next(self._number)
+        if number >= self._total if self._total else time.perf_counter() >= self._until:
+            self._waiting -= 1
+            if not self._waiting and not self.over.done():
+                self.over.set_result(None)
+            return None
+        return self._requests[number % len(self._requests)]
+
+    def answered(self, seconds: float, size: int) -> None:
+        self._latencies.append(seconds)
+        self._bytes = size
+
+    def fail(self, what: bytes) -> None:
+        if not self.over.done():
+            self.over.set_exception(RuntimeError(f"the answer was {what!r}"))
+
+    def outcome(self, seconds: float) -> Outcome:
+        ordered = sorted(self._latencies)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return Outcome(
+            requests=len(ordered),
+            seconds=seconds,
+            p50_ms=ordered[len(ordered) // 2] * 1000,
+            p99_ms=ordered[int(len(ordered) * 0.99)] * 1000,
+            answer_bytes=self._bytes,
+            cpu_us=(used.ru_utime + used.ru_stime) / len(ordered) * 1e6,
+        )
+
+
+async def _main() -> None:
+    plan = json.load(sys.stdin)
+    load = _Load(plan)
+    loop = asyncio.get_running_loop()
+    began = time.perf_counter()
+    for _ in range(plan["connections"]):
+        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", plan["port"])
+    await load.over
+    sys.stdout.write(json.dumps(asdict(load.outcome(time.perf_counter() - began))))
+
+
+if __name__ == "__main__":
+    uvloop.run(_main())
