@@ -2,6 +2,7 @@
 
 import sys
 from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
 
@@ -125,6 +126,14 @@ def ledger_audit() -> None:
     from app.commands.ledger import audit_ledger
 
     raise typer.Exit(0 if audit_ledger() else 1)
+
+
+@ledger.command("rebuild")
+def ledger_rebuild(pool: Annotated[UUID, typer.Argument(help="The pool's id.")]) -> None:
+    """Restore a pool's balances from its ledger and its holds. The entries themselves are never changed."""
+    from app.commands.ledger import rebuild_pool
+
+    rebuild_pool(str(pool))
 
 
 def main() -> None:

@@ -166,6 +166,7 @@ class Machine(RuleBasedStateMachine):
         )
         for request_id in overdue:
             self.pools[pool].expire(request_id)
+        self.answers["expired"] += len(overdue)
         if chance.random() < 0.5:
             self._run(self.world.spending.expire(self.household.tenant_id, self.pool_ids[pool]))
             self._compare()
