@@ -36,7 +36,8 @@ _BALANCES = text("""
 _RESTORE = text("""
     UPDATE credit_pools
        SET balance_available = :available, balance_reserved = :reserved,
-           monthly_included_total = CAST(:included AS numeric) + CAST(:used AS numeric), monthly_included_used = :used, bonus_remaining = :bonus, bonus_total = :bonus_total, purchased_remaining = :purchased,
+           monthly_included_total = CAST(:included AS numeric) + CAST(:used AS numeric), monthly_included_used = :used,
+           bonus_remaining = :bonus, bonus_total = :bonus_total, purchased_remaining = :purchased,
            purchased_total = :purchased_total, ledger_sequence = :last, held_count = :holds, updated_at = now()
      WHERE tenant_id = :tenant AND id = :pool""")
 _RESTORE_MEMBERS = text("""
