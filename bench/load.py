@@ -49,7 +49,7 @@ def run(port: int, requests: Sequence[bytes], *, connections: int = 8, seconds: 
         [sys.executable, "-m", "bench.load"],
         input=json.dumps(plan).encode(),
         capture_output=True,
-        preexec_fn=dies_with_parent(),  # noqa: PLW1509
+        preexec_fn=dies_with_parent(),
         check=False,
         timeout=300,
     )
