@@ -56,9 +56,6 @@ e2e: $(BIN)/.installed page  ## Run only the tests in a real browser
 screenshots: $(BIN)/.installed page  ## Take the pictures of docs/screenshots again
 	@$(BIN)/python -m tests.e2e.screenshots
 
-test-stripe-live: $(BIN)/.installed  ## The payment scenarios at Stripe's test mode; needs STRIPE_API_KEY=sk_test_...
-	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest tests/payments -m stripe_live $(ARGS)
-
 check: check-python check-page  ## Lint, types, layers, file lengths, docs/RULES.md; on both sides
 
 check-python: $(BIN)/.installed
