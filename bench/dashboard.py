@@ -16,7 +16,7 @@ from bench.load import Outcome, run
 from bench.world import Server, World
 
 CONNECTIONS = 8
-ROUNDS, SECONDS, WARM_UP = 3, 3.0, 2.0
+ROUNDS, SECONDS, WARM_UP = 5, 4.0, 2.0
 OF_PGBENCH, OF_POSTGRAPHILE = 0.5, 1.5
 DOCUMENTS = Path(__file__).parent / "documents"
 
