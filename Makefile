@@ -31,7 +31,9 @@ endif
 WITH_NODE := node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) ? 0 : 1)' 2>/dev/null \
 	&& command -v npm >/dev/null || export PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help up reset install page page-or-reason test test-stripe-live e2e screenshots check check-python check-page lock bench clean
+BROWSER := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
+.PHONY: help up reset install page page-or-reason test browser test-stripe-live e2e screenshots check check-python check-page lock bench clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,8 +46,21 @@ reset: $(BIN)/.installed  ## Throw the development data away; the next `make up`
 
 install: $(BIN)/.installed  ## Install the locked Python packages into .venv
 
-test: $(BIN)/.installed page-or-reason  ## Run the tests; PG=16 for PostgreSQL 16 instead of 18
-	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest $(ARGS)
+test: $(BIN)/.installed page-or-reason browser  ## Run the tests; PG=16 for PostgreSQL 16 instead of 18
+	@if $(BROWSER); then
+		PORTAL_TEST_PG=$(PG) $(BIN)/pytest $(ARGS)
+	else
+		PORTAL_TEST_PG=$(PG) $(BIN)/pytest -m 'not e2e' $(ARGS)
+		echo 'The tests in a real browser were left out: there is no Chromium, and only root can install it (apt-get install chromium).'
+	fi
+
+# Debian's Chromium, for the tests in a real browser. Whoever is not root does without, and is told so.
+browser:
+	@$(BROWSER) || [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null || {
+		echo 'Installing Chromium ...'
+		apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null
+	}
 
 test-stripe-live: $(BIN)/.installed  ## Run the payment tests against Stripe's test mode; needs STRIPE_API_KEY=sk_test_...
 	@$(BIN)/pytest -m stripe_live tests/payments $(ARGS)

@@ -86,8 +86,15 @@ def _identity(settings: Settings) -> Iterator[str]:
         yield refusal("oidc_issuer", "is not https")
 
 
+def _mailbox_ports(settings: Settings) -> set[int]:
+    """Where the embedded mailbox receives: as set, and as every checkout has it."""
+    return {settings.smtp_port or settings.port + 2, Settings.model_fields["port"].default + 2}
+
+
 def _mail(settings: Settings) -> Iterator[str]:
     if not settings.smtp_url:
         yield refusal("smtp_url", "is missing")
+    elif is_loopback(settings.smtp_url) and urlsplit(settings.smtp_url).port in _mailbox_ports(settings):
+        yield refusal("smtp_url", "is the embedded mailbox of development")
     if settings.mail_from == Settings.model_fields["mail_from"].default:
         yield refusal("mail_from", "is missing")

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,7 +43,7 @@ async def _configure(postgres: EmbeddedPostgres, *changes: str) -> None:
         await superuser.execute("SELECT pg_reload_conf()")
     finally:
         await superuser.close()
-    time.sleep(0.5)  # every backend reads it before its next statement
+    await asyncio.sleep(0.5)  # every backend reads it before its next statement
 
 
 def _parsed(log: str) -> list[Message]:

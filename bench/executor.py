@@ -1,6 +1,6 @@
 """The executor's fast path against graphql-core alone, on a document like the dashboard's: 7 tiers, 25 members, 20 transactions.
 
-Prints documents per second of processor time, with (ours) and without (peer), for execution alone: parsed and validated before.
+Documents a second of processor time, with (ours) and without (peer), for execution alone: parsed and validated before.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from graphql.execution import Executor
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from bench.figures import Figure, keep
+from bench.world import World
 from graphql_schema.executor import LeafExecutor, Shared
 
 TARGET = 1.5
@@ -138,7 +140,7 @@ DASHBOARD = """{
 }"""
 
 
-async def measure() -> None:
+async def measure() -> tuple[float, float]:
     schema = strawberry.Schema(Query)._schema  # noqa: SLF001
     document = parse(DASHBOARD)
     assert not validate(schema, document)
@@ -161,11 +163,13 @@ async def measure() -> None:
     peer = StrawberryGraphQLCoreExecutionContext
     assert await answer(LeafExecutor) == await answer(peer)
     best = {kind: min([await seconds(kind) for _ in range(ROUNDS)]) for kind in (LeafExecutor, peer)}
-    with_, without = DOCUMENTS / best[LeafExecutor], DOCUMENTS / best[peer]
-    ratio = with_ / without
-    verdict = "ok" if ratio >= TARGET else "short"
-    print(f"bench executor ours={with_:.0f}/s peer={without:.0f}/s ratio={ratio:.2f} target={TARGET} {verdict}")
+    return DOCUMENTS / best[LeafExecutor], DOCUMENTS / best[peer]
 
 
-if __name__ == "__main__":
-    asyncio.run(measure())
+def bench(_: World) -> list[Figure]:
+    """Documents a second of processor time."""
+    ours, theirs = asyncio.run(measure())
+    about = "execution alone, without a database, against graphql-core's executor under Strawberry"
+    figure = Figure("executor", f"{ours:.0f}/s", f"{theirs:.0f}/s", ours / theirs, TARGET, about)
+    keep("executor", [figure], {})
+    return [figure]

@@ -39,6 +39,9 @@ def keep(bench: str, figures: list[Figure], details: dict[str, Any]) -> None:
     kept = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(),
+        "load_average": [
+            round(one, 1) for one in os.getloadavg()
+        ],  # of the last 1, 5 and 15 minutes, the benchmark's own included
         "versions": _versions(),
         "lines": [figure.line() for figure in figures],
         "about": {figure.name: figure.about for figure in figures},

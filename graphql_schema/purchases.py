@@ -2,6 +2,8 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import strawberry
 from asyncpg import Record
@@ -10,12 +12,16 @@ from app.rules.pricing import Price, cheaper_larger, next_band
 from app.rules.purchases import PurchaseStatus
 from app.services.catalogue import Catalogue
 from app.services.quotes import Quote
+from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.money import Money, money
 from graphql_schema.node import Node, to_id
 from graphql_schema.pagination import Connection
 from graphql_schema.tiers import CreditBand, as_band
 from graphql_schema.users import User, as_user
+
+if TYPE_CHECKING:
+    from graphql_schema.pools import CreditPool
 
 strawberry.enum(PurchaseStatus, name="PurchaseStatus")
 
@@ -38,6 +44,11 @@ class CreditPurchase(Node):
     purchased_by: User
     created_at: datetime
     completed_at: datetime | None
+    pool_key: strawberry.Private[UUID]
+
+    @strawberry.field
+    async def pool(self, info: Info) -> Annotated["CreditPool", strawberry.lazy("graphql_schema.pools")]:
+        return await info.context.loaders.pool(self.pool_key)
 
 
 @strawberry.type
@@ -124,4 +135,5 @@ def as_purchase(row: Record) -> CreditPurchase:
         purchased_by=as_user(row["user_id"], row["email"], row["display_name"]),
         created_at=row["created_at"],
         completed_at=row["completed_at"],
+        pool_key=row["pool_id"],
     )

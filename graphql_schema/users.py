@@ -32,7 +32,7 @@ class Viewer:
     time_zone: str
 
 
-@lru_cache(maxsize=4096)  # a page shows the same people many times over
+@lru_cache(maxsize=16_384)  # a page shows the same people many times over
 def as_user(user_id: UUID, email: str, display_name: str) -> User:
     """A user's row as the API shows it."""
     return User(id=to_id("User", user_id), email=email, display_name=display_name)

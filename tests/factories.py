@@ -132,6 +132,11 @@ async def _add_pool(tx: Transaction, household: Household, tier: TierCode, overr
             }
         )
     )
+    await _add_members(tx, household, now)
+    await _add_subscription(tx, household, tier, customer, now)
+
+
+async def _add_members(tx: Transaction, household: Household, now: datetime) -> None:
     members = [
         {
             "tenant_id": household.tenant_id,
@@ -145,6 +150,12 @@ async def _add_pool(tx: Transaction, household: Household, tier: TierCode, overr
         for person in household.people.values()
     ]
     await tx.execute(insert(CreditPoolMember), members)
+
+
+async def _add_subscription(
+    tx: Transaction, household: Household, tier: TierCode, customer: str | None, now: datetime
+) -> None:
+    owner = next(person for person in household.people.values() if person.role is Role.OWNER)
     seats = max(len(household.people), TIERS[tier].pricing.min_users or 1)
     price = TIERS[tier].pricing.monthly_cents or 0
     await tx.execute(

@@ -25,6 +25,8 @@ from app.auth.refusals import Reason
 MAX_TOKEN_BYTES = 8 * 1024
 ALGORITHMS = frozenset({"RS256", "PS256", "ES256", "EdDSA", "Ed25519"})
 LEEWAY_SECONDS = 30
+# An ID token tells the page who signed in; it is no key to the API, also where client and audience have one name.
+_ONLY_IN_ID_TOKENS = frozenset({"nonce", "at_hash", "c_hash"})
 _TYPES = frozenset(
     {"jwt", "at+jwt", "application/at+jwt"}
 )  # not logout+jwt, secevent+jwt and other tokens of the same issuer
@@ -120,6 +122,8 @@ class TokenVerifier:
                 return cached
             self._cache.pop(digest, None)
         verified = await self.genuine(token, self.audience)
+        if _ONLY_IN_ID_TOKENS & verified.claims.keys():
+            raise Unauthenticated(Reason.TOKEN_TYPE)
         principal = self._principal(verified)
         fresh = _Cached(principal, verified.expires_at.timestamp(), verified.key_thumbprint)
         self._cache[digest] = fresh

@@ -91,11 +91,16 @@ class EmbeddedIssuer:
         self, subject: str, tenant_id: UUID, *, seconds: int = TOKEN_SECONDS, audience: str | None = None, **claims: Any
     ) -> str:
         """Sign an access token (RFC 9068) for a subject of a tenant; further claims as given (`email`, `name`)."""
+        return self._signed("at+jwt", subject, tenant_id, seconds=seconds, audience=audience or self.audience, **claims)
+
+    def _signed(
+        self, kind: str, subject: str, tenant_id: UUID, *, audience: str, seconds: int = TOKEN_SECONDS, **claims: Any
+    ) -> str:
         now = int(self.clock())
         key = self.keys.signing_key()
         payload = {
             "iss": self.url,
-            "aud": audience or self.audience,
+            "aud": audience,
             "sub": subject,
             "tenant_id": str(tenant_id),
             "client_id": self.client_id,
@@ -104,7 +109,7 @@ class EmbeddedIssuer:
             "jti": secrets.token_urlsafe(12),
             **claims,
         }
-        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "at+jwt"}, payload, key)
+        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": kind}, payload, key)
 
     # --- endpoints ---
 
@@ -223,7 +228,9 @@ class EmbeddedIssuer:
         person = grant.person
         about: Any = {"email": person.email, "name": person.display_name}
         access_token = self.mint(person.subject, person.tenant_id, **about)
-        id_token = self.mint(person.subject, person.tenant_id, audience=self.client_id, nonce=grant.nonce, **about)
+        id_token = self._signed(
+            "JWT", person.subject, person.tenant_id, audience=self.client_id, nonce=grant.nonce, **about
+        )
         answer = {
             "access_token": access_token,
             "id_token": id_token,

@@ -45,8 +45,10 @@ def week_start(day: date) -> date:
 def roll_over(usage: Usage, today: date) -> Usage:
     """The counters as they read on `today`: what belongs to an earlier day, week or month counts no more."""
     last = usage.usage_on
+    if last == today:
+        return usage
     return Usage(
-        today=usage.today if last == today else ZERO,
+        today=ZERO,
         this_week=usage.this_week if last and week_start(last) == week_start(today) else ZERO,
         this_month=usage.this_month if last and (last.year, last.month) == (today.year, today.month) else ZERO,
         all_time=usage.all_time,

@@ -1,6 +1,8 @@
 """Members of a pool: their limits and permissions (ruling 14)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +16,16 @@ from app.services.audit import record
 from models.members import CreditPoolMember
 
 
-async def change_limits(session: Session, member_id: UUID, limits: Limits) -> None:
-    """Set a member's limits (credits; None is unlimited). Raises NotFound, Forbidden or Invalid; then nothing has changed."""
-    check_limits(limits)
+async def change_limits(session: Session, member_id: UUID, change: Mapping[str, Decimal | None]) -> None:
+    """Set limits of a member by their names in Limits (credits; None lifts one); those that are not named stay.
+
+    Raises NotFound, Forbidden or Invalid; then nothing has changed.
+    """
     acting, member = await _lock_member(session, member_id)
+    current = Limits(member.daily_credit_limit, member.monthly_credit_limit, member.max_cost_per_request)
+    limits = replace(current, **change)
     check_limits_change(acting.role, acting.permissions, Role(member.role), own=member.user_id == session.actor.user_id)
+    check_limits(limits)
     wanted = {
         "daily_credit_limit": limits.daily,
         "monthly_credit_limit": limits.monthly,

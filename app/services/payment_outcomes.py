@@ -74,8 +74,10 @@ async def ask_stripe(gateway: Gateway, purchase: Row[Any], public_url: str, now:
     age: timedelta = now - purchase.created_at
     try:
         if intent_id is not None:
-            abandoned = purchase.status == PurchaseStatus.REQUIRES_ACTION and age > ACTION_EXPIRES_AFTER
-            return await (gateway.cancel(intent_id) if abandoned else gateway.payment(intent_id))
+            outcome = await gateway.payment(intent_id)
+            # A step that nobody takes any more ends by our hand; what has ended meanwhile keeps its end.
+            abandoned = age > ACTION_EXPIRES_AFTER and isinstance(outcome, RequiresAction | Unknown)
+            return await gateway.cancel(intent_id) if abandoned else outcome
         if age > KEY_LIVES:
             found = await gateway.find_payment(purchase.id)
             return found or Declined(None, "never_charged", None, "The payment was never made.")

@@ -156,22 +156,11 @@ async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, custome
         .values(
             tenant_id=tx.tenant_id,
             id=purchase_id,
-            pool_id=quote.pool_id,
-            user_id=quote.user_id,
-            quote_id=quote.quote_id,
             idempotency_key=command.idempotency_key,
-            credits_amount=price.credits,
-            bonus_credits=price.bonus_credits,
-            total_credits=price.total_credits,
-            unit_price_cents=price.band.unit_price_cents,
-            base_cents=price.base_cents,
-            discount_cents=price.discount_cents,
-            discount_rate=price.band.discount_rate,
-            bonus_rate=price.band.bonus_rate,
-            payment_amount_cents=price.total_cents,
             payment_method="card",
             stripe_payment_method_id=command.payment_method_id,
             metadata_={"stripe_customer_id": customer_id},
+            **_sold(quote),
         )
         .on_conflict_do_nothing(index_elements=["tenant_id", "quote_id"])
         .returning(CreditPurchase.id)
@@ -193,3 +182,22 @@ async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, custome
         after={"credits": f"{price.credits:f}", "total_cents": price.total_cents},
     )
     return purchase_id, True
+
+
+def _sold(quote: Quote) -> dict[str, Any]:
+    """What is sold to whom at which price: a purchase keeps it, whatever the bands say later (ruling 4)."""
+    price, band = quote.price, quote.price.band
+    return {
+        "pool_id": quote.pool_id,
+        "user_id": quote.user_id,
+        "quote_id": quote.quote_id,
+        "credits_amount": price.credits,
+        "bonus_credits": price.bonus_credits,
+        "total_credits": price.total_credits,
+        "unit_price_cents": band.unit_price_cents,
+        "base_cents": price.base_cents,
+        "discount_cents": price.discount_cents,
+        "discount_rate": band.discount_rate,
+        "bonus_rate": band.bonus_rate,
+        "payment_amount_cents": price.total_cents,
+    }

@@ -4,6 +4,8 @@ A quote is no row: its id carries the whole price under an HMAC, so that asking 
 on `credit_purchases.quote_id`.
 """
 
+import hashlib
+import hmac
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +40,8 @@ class QuoteSigner:
     """Issues and reads quotes under the portal's secret key."""
 
     def __init__(self, secret_key: str) -> None:
-        self._key = OctKey.import_key(secret_key.encode())
+        # A key of its own: nothing else that the secret key signs can be taken for a quote.
+        self._key = OctKey.import_key(hmac.digest(secret_key.encode(), b"quote", hashlib.sha256))
 
     def issue(self, tenant_id: UUID, pool_id: UUID, user_id: UUID, price: Price, now: datetime) -> tuple[Quote, str]:
         """A new quote and its token."""

@@ -73,6 +73,8 @@ BAD_CLAIMS: list[tuple[dict[str, Any], Reason]] = [
     ({"nbf": _at(3600)}, Reason.NOT_YET_VALID),
     ({"nbf": "tomorrow"}, Reason.NOT_YET_VALID),
     ({"iat": _at(3600)}, Reason.ISSUED_IN_FUTURE),
+    ({"nonce": "of-a-sign-in"}, Reason.TOKEN_TYPE),  # an ID token
+    ({"at_hash": "x"}, Reason.TOKEN_TYPE),
     ({"sub": None}, Reason.CLAIM_MISSING),
     ({"sub": ""}, Reason.SUBJECT),
     ({"sub": 7}, Reason.SUBJECT),

@@ -26,7 +26,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(("who", "whom"), [("olivia", "olivia"), ("olivia", "adam"), ("adam", "mia"), ("adam", "rosa")])
-async def test_limits_are_set_all_three_at_once(
+async def test_limits_are_set_kept_and_lifted(
     portal: Portal, database: Database, rows: asyncpg.Connection, who: str, whom: str
 ) -> None:
     household = await make_household(database)
@@ -55,6 +55,10 @@ async def test_limits_are_set_all_three_at_once(
         "max_cost_per_request": "0.000001",
     }
     answer = await portal.ask(household, who, LIMITS, id=member_id(household, whom), limits={"monthlyCredits": None})
+    kept = {"dailyCredits": "1.500000", "monthlyCredits": None, "maxCreditsPerRequest": "0.000001"}
+    assert answer.data["memberLimitsUpdate"]["member"]["limits"] == kept
+    lifted = {"dailyCredits": None, "maxCreditsPerRequest": None}
+    answer = await portal.ask(household, who, LIMITS, id=member_id(household, whom), limits=lifted)
     assert set(answer.data["memberLimitsUpdate"]["member"]["limits"].values()) == {None}
     stored = await rows.fetchrow(LIMIT_COLUMNS, household.people[whom].member_id)
     assert stored is not None

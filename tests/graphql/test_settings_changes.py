@@ -17,47 +17,24 @@ async def change(portal: Portal, household: Household, name: str, patch: dict[st
     return await portal.ask(household, name, SETTINGS, pool=pool_id(household), version=version, patch=patch)
 
 
+EVERYTHING = {
+    "notifications": {
+        "lowBalanceThreshold": "2.5",
+        "recipients": ["a@example.com"],
+        "summary": "DAILY",
+        "unusualUsageAlerts": False,
+    },
+    "accessControl": {"approvalRequiredAbove": "0.5", "blockedModels": ["gpt-5"], "allowedModels": []},
+}
+FAMILY = {"parentalControls": False, "contentFiltering": "STRICT"}
+
+
 async def test_a_change_of_everything(portal: Portal, database: Database, rows: asyncpg.Connection) -> None:
     household = await make_household(database)
-    answer = await change(
-        portal,
-        household,
-        "adam",
-        {
-            "notifications": {
-                "lowBalanceThreshold": "2.5",
-                "recipients": ["a@example.com"],
-                "summary": "DAILY",
-                "unusualUsageAlerts": False,
-            },
-            "accessControl": {"approvalRequiredAbove": "0.5", "blockedModels": ["gpt-5"], "allowedModels": []},
-            "family": {
-                "parentalControls": False,
-                "contentFiltering": "STRICT",
-                "underageMemberIds": [member_id(household, "rosa")],
-            },
-        },
-    )
-    assert answer.data["poolSettingsUpdate"] == {
-        "pool": {
-            "version": 2,
-            "settings": {
-                "notifications": {
-                    "lowBalanceThreshold": "2.5",
-                    "recipients": ["a@example.com"],
-                    "summary": "DAILY",
-                    "unusualUsageAlerts": False,
-                },
-                "accessControl": {"approvalRequiredAbove": "0.5", "blockedModels": ["gpt-5"], "allowedModels": []},
-                "family": {
-                    "parentalControls": False,
-                    "contentFiltering": "STRICT",
-                    "underageMembers": [{"id": member_id(household, "rosa")}],
-                },
-            },
-        },
-        "userErrors": [],
-    }
+    child = member_id(household, "rosa")
+    answer = await change(portal, household, "adam", EVERYTHING | {"family": FAMILY | {"underageMemberIds": [child]}})
+    shown = EVERYTHING | {"family": FAMILY | {"underageMembers": [{"id": child}]}}
+    assert answer.data["poolSettingsUpdate"] == {"pool": {"version": 2, "settings": shown}, "userErrors": []}
     (event,) = await audited(rows, household)
     assert (event["action"], event["entity_id"]) == ("pool.settings_updated", household.pool_id)
     assert event["actor_user_id"] == household.people["adam"].user_id

@@ -162,6 +162,7 @@ def test_production_refuses_each_missing_value_by_name(monkeypatch: pytest.Monke
         ("PORTAL_STRIPE_WEBHOOK_SECRET", "123"),
         ("PORTAL_STRIPE_API_BASE", "http://127.0.0.1:8001/stripe"),
         ("PORTAL_STRIPE_API_BASE", "https://localhost/stripe"),
+        ("PORTAL_SMTP_URL", "smtp://127.0.0.1:8002"),
         ("PORTAL_OIDC_ISSUER", "http://127.0.0.1:8001/oidc"),
         ("PORTAL_OIDC_ISSUER", "http://id.acme.test"),
         ("PORTAL_MAIL_FROM", "Billing <billing@portal.example>"),

@@ -1,6 +1,8 @@
 """Quotes: a signed promise to one user for one pool, for 15 minutes (rulings 4, 5 and 18). Whatever else is sent does not exist."""
 
 import base64
+import hashlib
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,7 +35,18 @@ def read(token: str, *, tenant: UUID = TENANT, pool: UUID = POOL, user: UUID = U
 def signed(claims: Any, secret: str = SECRET, alg: str = "HS256", **header: Any) -> str:
     """A token as an attacker, or an earlier release, may have signed it."""
     body = claims if isinstance(claims, bytes) else json.dumps(claims)
-    return jws.serialize_compact({"alg": alg, "typ": "credit-quote", **header}, body, OctKey.import_key(secret))
+    key = OctKey.import_key(hmac.digest(secret.encode(), b"quote", hashlib.sha256))
+    return jws.serialize_compact({"alg": alg, "typ": "credit-quote", **header}, body, key)
+
+
+def test_the_bare_secret_signs_no_quote() -> None:
+    header, claims = (
+        {"alg": "HS256", "typ": "credit-quote"},
+        claims_of(SIGNER.issue(TENANT, POOL, USER, QUOTE.price, NOW)[1]),
+    )
+    with pytest.raises(NotFound):
+        read(jws.serialize_compact(header, json.dumps(claims), OctKey.import_key(SECRET)))
+    assert read(signed(claims)).pool_id == POOL
 
 
 def claims_of(token: str) -> dict[str, Any]:

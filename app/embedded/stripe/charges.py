@@ -6,19 +6,35 @@ from app.embedded.stripe.parameters import Parameters, texts
 from app.embedded.stripe.refusals import Record
 from app.embedded.stripe.state import new_id
 
+# What a charge has, and the portal never sets.
+_UNUSED: Record = {
+    "application": None,
+    "application_fee": None,
+    "application_fee_amount": None,
+    "failure_balance_transaction": None,
+    "fraud_details": {},
+    "livemode": False,
+    "on_behalf_of": None,
+    "receipt_number": None,
+    "review": None,
+    "shipping": None,
+    "source_transfer": None,
+    "statement_descriptor": None,
+    "statement_descriptor_suffix": None,
+    "transfer_data": None,
+    "transfer_group": None,
+}
+
 
 def attempt(call: Call, intent: Record, method: Record, *, status: str, decline: Decline | None = None) -> Record:
     """Keep the charge of an attempt: succeeded, pending or failed (then with the bank's reason)."""
     token = new_id("", 40)
-    charge: Record = {
+    charge: Record = _UNUSED | {
         "id": new_id("ch_3", 23),
         "object": "charge",
         "amount": intent["amount"],
         "amount_captured": intent["amount"] if status == "succeeded" else 0,
         "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
         "balance_transaction": new_id("txn_3", 23) if status == "succeeded" else None,
         "billing_details": method["billing_details"],
         "calculated_statement_descriptor": "BILLING PORTAL",
@@ -28,30 +44,18 @@ def attempt(call: Call, intent: Record, method: Record, *, status: str, decline:
         "customer": intent["customer"],
         "description": intent["description"],
         "disputed": False,
-        "failure_balance_transaction": None,
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
-        "fraud_details": {},
-        "livemode": False,
         "metadata": intent["metadata"],
-        "on_behalf_of": None,
         "outcome": _bank_answer(status, decline),
         "paid": status == "succeeded",
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": {"card": _card_details(method), "type": "card"},
         "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
         "receipt_url": None,
         "refunded": False,
-        "review": None,
-        "shipping": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": status,
-        "transfer_data": None,
-        "transfer_group": None,
     }
     if status == "succeeded":
         charge["receipt_url"] = f"{call.base_url}/receipts/{charge['id']}/{token}"

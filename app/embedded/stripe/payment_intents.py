@@ -149,18 +149,35 @@ def _check_confirmation(given: dict[str, Any]) -> None:
         raise Refusal(_NEEDS_RETURN_URL, param="return_url")
 
 
+# What a PaymentIntent has, and the portal never sets.
+_UNUSED: Record = {
+    "amount_capturable": 0,
+    "application": None,
+    "application_fee_amount": None,
+    "customer_account": None,
+    "excluded_payment_method_types": None,
+    "livemode": False,
+    "on_behalf_of": None,
+    "payment_method_configuration_details": None,
+    "processing": None,
+    "review": None,
+    "shipping": None,
+    "source": None,
+    "statement_descriptor": None,
+    "transfer_data": None,
+    "transfer_group": None,
+}
+
+
 def _new_intent(call: Call, given: dict[str, Any], customer: Record | None, method: Record | None) -> Record:
     intent_id = new_id("pi_3", 23)
     automatic = given.get("automatic_payment_methods", {"enabled": True})
-    return {
+    return _UNUSED | {
         "id": intent_id,
         "object": "payment_intent",
         "amount": given["amount"],
-        "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
         "automatic_payment_methods": {"allow_redirects": "always"} | automatic,
         "canceled_at": None,
         "cancellation_reason": None,
@@ -170,32 +187,20 @@ def _new_intent(call: Call, given: dict[str, Any], customer: Record | None, meth
         "created": call.state.now(),
         "currency": given["currency"],
         "customer": customer["id"] if customer else None,
-        "customer_account": None,
         "description": given.get("description"),
-        "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
-        "livemode": False,
         "metadata": given.get("metadata", {}),
         "next_action": None,
-        "on_behalf_of": None,
         "payment_method": method["id"] if method else None,
-        "payment_method_configuration_details": None,
         "payment_method_options": {
             "card": {"installments": None, "network": None, "request_three_d_secure": "automatic"}
         },
         "payment_method_types": ["card"],
-        "processing": None,
         "receipt_email": given.get("receipt_email"),
-        "review": None,
         "setup_future_usage": given.get("setup_future_usage"),
-        "shipping": None,
-        "source": None,
-        "statement_descriptor": None,
         "statement_descriptor_suffix": given.get("statement_descriptor_suffix"),
         "status": "requires_confirmation" if method else "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
     }
 
 

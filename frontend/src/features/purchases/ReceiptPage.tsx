@@ -5,7 +5,6 @@ import { useQuery } from "urql";
 import { Button } from "@/design/Button";
 import { PageMessage } from "@/design/PageMessage";
 import { LoadingNote, Skeleton } from "@/design/Skeleton";
-import { useCurrentPool } from "@/features/pool/currentPool";
 import type { BalanceFragment } from "@/gql/graphql";
 import { purchaseIdIn } from "./address";
 import { finalStatuses, ReceiptDocument, type Purchase } from "./purchaseQueries";
@@ -17,10 +16,9 @@ const pollMs = 1500;
 
 export function ReceiptPage() {
   const purchaseId = purchaseIdIn(useParams({ from: "/purchases/$purchaseId" }).purchaseId);
-  const { membership } = useCurrentPool();
   const [{ data, error, fetching, stale }, refresh] = useQuery({
     query: ReceiptDocument,
-    variables: { purchaseId, poolId: membership.pool.id },
+    variables: { purchaseId },
     requestPolicy: "cache-and-network",
   });
   const purchase = data?.node?.__typename === "CreditPurchase" ? data.node : null;
@@ -32,7 +30,7 @@ export function ReceiptPage() {
   }, [moving, fetching, stale, data, refresh]);
 
   if (purchase)
-    return <Receipt purchase={purchase} pool={data?.pool?.name ?? ""} balance={data?.pool?.balance ?? null} />;
+    return <Receipt purchase={purchase} pool={purchase.pool.name} balance={purchase.pool.balance ?? null} />;
   if (data !== undefined) {
     return (
       <PageMessage

@@ -132,17 +132,19 @@ export const PurchaseDocument = graphql(`
 `);
 
 export const ReceiptDocument = graphql(`
-  query Receipt($purchaseId: ID!, $poolId: ID!) {
+  query Receipt($purchaseId: ID!) {
     node(id: $purchaseId) {
       __typename
       id
-      ...Purchase
-    }
-    pool(id: $poolId) {
-      id
-      name
-      balance {
-        ...Balance
+      ... on CreditPurchase {
+        ...Purchase
+        pool {
+          id
+          name
+          balance {
+            ...Balance
+          }
+        }
       }
     }
   }
