@@ -1,4 +1,4 @@
-"""A trace of requests in the shape of the Azure LLM inference traces goes through reserve and settle; SQL over the trace agrees with the ledger.
+"""A trace in the shape of the Azure LLM inference traces goes through reserve and settle; SQL over the trace agrees with the ledger.
 
 PORTAL_TEST_REPLAY: how many requests (1,500; `make test-deep`: 20,000).
 """
@@ -67,23 +67,17 @@ async def test_sql_over_the_trace_equals_the_ledger(new_till: NewTill) -> None:
         "sum(round((context_tokens / 1000000.0 + generated_tokens / 250000.0) * (ARRAY[1, 2.5, 0.1234])[number % 3 + 1], 6)) AS credits, "
         "sum(context_tokens) AS read, sum(generated_tokens) AS written FROM azure_trace GROUP BY 1 ORDER BY 1"
     )
-    for statement in (
-        (
-            "SELECT model_id, count(*) AS requests, sum(credits_consumed) AS credits, sum(input_tokens) AS read, sum(output_tokens) AS written "
-            "FROM credit_usage WHERE pool_id = $1 GROUP BY 1 ORDER BY 1"
-        ),
-        (
-            "SELECT model_id, count(DISTINCT request_id) AS requests, -sum(amount) AS credits, sum(input_tokens) AS read, "
-            "sum(output_tokens) AS written FROM credit_transactions WHERE pool_id = $1 AND transaction_type = 'consumption' GROUP BY 1 ORDER BY 1"
-        ),
-        (
-            "SELECT model_id, sum(requests) AS requests, sum(credits) AS credits, sum(input_tokens) AS read, sum(output_tokens) AS written "
-            "FROM usage_rollups WHERE pool_id = $1 GROUP BY 1 ORDER BY 1"
-        ),
+    for table, count, credited, condition in (
+        ("credit_usage", "count(*)", "credits_consumed", ""),
+        ("credit_transactions", "count(DISTINCT request_id)", "-amount", "AND transaction_type = 'consumption'"),
+        ("usage_rollups", "sum(requests)", "credits", ""),
     ):
-        assert [tuple(row) for row in await till.inspector.fetch(statement, till.pool_id)] == [
-            tuple(row) for row in expected
-        ]
+        booked = await till.inspector.fetch(
+            f"SELECT model_id, {count}, sum({credited}), sum(input_tokens), sum(output_tokens) FROM {table} "
+            f"WHERE pool_id = $1 {condition} GROUP BY 1 ORDER BY 1",
+            till.pool_id,
+        )
+        assert [tuple(row) for row in booked] == [tuple(row) for row in expected]
     await till.inspector.execute("DROP TABLE azure_trace")
     total = sum(row["credits"] for row in expected)
     pool = await till.pool()
