@@ -135,10 +135,10 @@ class IdempotencyMismatch(Refusal):
     code = ErrorCode.IDEMPOTENCY_MISMATCH
     message_key = "error.idempotency_mismatch"
 
-    def __init__(self, path: tuple[str, ...] = ("idempotencyKey",)) -> None:
+    def __init__(self, name: str = "idempotency key", path: tuple[str, ...] = ("idempotencyKey",)) -> None:
         super().__init__(
-            f"This {path[-1]} was already used with other arguments. "
-            "Repeat the first arguments to get the first answer again, or send a new one.",
+            f"This {name} was already used with other arguments. "
+            f"Repeat the first arguments to get the first answer again, or send a new {name.split()[-1]}.",
             path=path,
         )
 

@@ -82,7 +82,9 @@ async def test_the_worker_sees_only_the_inbox_and_the_queue(inspector: asyncpg.C
         *((table, verb) for table in QUEUE for verb in ("SELECT", "INSERT", "UPDATE", "DELETE")),
         *(("webhook_events", verb) for verb in ("SELECT", "INSERT", "UPDATE")),
         ("alembic_version", "SELECT"),
+        ("tenants", "SELECT"),  # for whom the jobs of every tenant run; only their ids
     }
+    assert not await inspector.fetchval("SELECT has_column_privilege('portal_worker', 'tenants', 'name', 'SELECT')")
 
 
 async def test_the_worker_is_refused_a_tenants_row(

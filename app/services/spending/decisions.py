@@ -67,7 +67,7 @@ class Decisions:
         earlier = self._by_request.get(command.request_id)
         if earlier is not None:
             if earlier.request_hash != command.digest or earlier.pool_id != self.books.pool.id:
-                raise IdempotencyMismatch(path=("requestId",))
+                raise IdempotencyMismatch("requestId", path=("requestId",))
             return self._view(earlier)
         member = self._member(command.user_id)
         priced = cost(command.request_type, command.figures, self._prices.rate(command.model_id))
@@ -84,7 +84,7 @@ class Decisions:
         hold = self._found(command.reference, user_id)
         if hold.status == "settled":
             if hold.settlement_hash != command.digest:
-                raise IdempotencyMismatch(path=("requestId",))
+                raise IdempotencyMismatch("requestId", path=("requestId",))
             return self._view(hold)
         priced = cost(RequestType(hold.request_type), command.figures, self._prices.rate(hold.model_id))
         if hold.status == "held":
