@@ -18,6 +18,7 @@ from app.payments.gateway import Gateway
 from app.services.catalogue import CatalogueCache
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
+from app.services.spending.service import Spending
 from app.tenancy import Database
 from graphql_schema.context import Context, Services
 from graphql_schema.documents import Documents
@@ -97,7 +98,9 @@ def test_they_are_served_in_production(name: str) -> None:
 def services(database: Database) -> Services:
     gateway = Gateway(api_key="sk_test_x", webhook_secret="whsec_x", api_base="http://127.0.0.1:9")
     signer = QuoteSigner("a key for tests that is long enough")
-    return Services(database, Purchasing(database, gateway, signer, ""), signer, CatalogueCache(database))
+    catalogue = CatalogueCache(database)
+    purchasing = Purchasing(database, gateway, signer, "")
+    return Services(database, purchasing, signer, catalogue, Spending(database, catalogue))
 
 
 @pytest.fixture(scope="module")
