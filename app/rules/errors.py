@@ -138,7 +138,7 @@ class IdempotencyMismatch(Refusal):
     def __init__(self, name: str = "idempotency key", path: tuple[str, ...] = ("idempotencyKey",)) -> None:
         super().__init__(
             f"This {name} was already used with other arguments. "
-            f"Repeat the first arguments to get the first answer again, or send a new {name.split()[-1]}.",
+            f"Repeat the first arguments to get the first answer again, or send a new {name.rsplit(maxsplit=1)[-1]}.",
             path=path,
         )
 
