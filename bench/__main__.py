@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import PROJECT
-from bench import dashboard, executor, memory, startup, statements
+from bench import dashboard, executor, memory, spending, startup, statements
 from bench.figures import Figure
 from bench.world import World
 
 BENCHES: dict[str, Callable[[World], list[Figure]]] = {
     "dashboard": dashboard.bench,
+    "spending": spending.bench,
     "statements": statements.bench,
     "startup": startup.bench,
     "memory": memory.bench,

@@ -93,8 +93,8 @@ class World:
         self.postgres.stop()
 
     @contextmanager
-    def portal(self, document: str) -> Iterator[Server]:
-        """`portal serve`, one process, asked `document` by the owner of each tenant's pool."""
+    def portal(self, document: str, **more: str) -> Iterator[Server]:
+        """`portal serve`, one process, asked `document` by the owner of each tenant's pool; `more` are further settings."""
         from graphql_schema.node import to_id
 
         port = free_port()
@@ -107,6 +107,7 @@ class World:
                 "stripe_api_base": "http://127.0.0.1:9",
                 "stripe_publishable_key": "pk_test_bench",
                 "stripe_webhook_secret": "whsec_bench",
+                **more,
             }
             environment = ENVIRONMENT | {PREFIX + name.upper(): value for name, value in settings.items()}
             requests = []

@@ -1,0 +1,25 @@
+-- One tenant with one pool of ENTERPRISE_PLUS, a hundred million purchased credits, and an API key of scope usage:write.
+-- The tier's caps on requests and tokens a minute are lifted: they are data, and what is measured is the machine.
+SET session_replication_role = replica;
+UPDATE subscription_tiers SET requests_per_minute = 2000000000, tokens_per_minute = 1000000000000 WHERE id = 'ENTERPRISE_PLUS';
+
+INSERT INTO tenants (id, name) VALUES ('7e000000-0000-4000-8000-000000000001', 'Bench');
+
+INSERT INTO users (tenant_id, id, subject, email, display_name)
+VALUES ('7e000000-0000-4000-8000-000000000001', 'a0000000-0000-4000-8000-000000000001', 'person', 'person@bench.example', 'Person');
+
+INSERT INTO credit_pools (tenant_id, id, name, pool_type, owner_user_id, balance_available, purchased_total, purchased_remaining, ledger_sequence)
+VALUES ('7e000000-0000-4000-8000-000000000001', 'b0000000-0000-4000-8000-000000000001', 'Bench', 'enterprise',
+        'a0000000-0000-4000-8000-000000000001', 100000000, 100000000, 100000000, 1);
+
+INSERT INTO credit_pool_members (tenant_id, id, pool_id, user_id, role, permissions)
+VALUES ('7e000000-0000-4000-8000-000000000001', 'c0000000-0000-4000-8000-000000000001', 'b0000000-0000-4000-8000-000000000001',
+        'a0000000-0000-4000-8000-000000000001', 'owner', '{}');
+
+INSERT INTO subscriptions (tenant_id, user_id, credit_pool_id, tier_id, billing_cycle, price_per_unit_cents, total_price_cents,
+                           stripe_customer_id, current_period_start, current_period_end)
+VALUES ('7e000000-0000-4000-8000-000000000001', 'a0000000-0000-4000-8000-000000000001', 'b0000000-0000-4000-8000-000000000001',
+        'ENTERPRISE_PLUS', 'monthly', 0, 0, 'cus_bench', now(), now() + interval '1 month');
+
+INSERT INTO credit_transactions (tenant_id, pool_id, sequence, transaction_type, source_type, amount, balance_after)
+VALUES ('7e000000-0000-4000-8000-000000000001', 'b0000000-0000-4000-8000-000000000001', 1, 'purchase', 'purchased', 100000000, 100000000);
