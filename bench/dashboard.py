@@ -70,13 +70,15 @@ def messages_for_one(world: World, server: Server) -> list[Message]:
     return messages_of(world.postgres, lambda: run(server.port, server.requests[:1], connections=1, total=1))
 
 
-def pgbench(world: World, script: Path, seconds: float) -> float:
+def pgbench(
+    world: World, script: Path, seconds: float, *, clients: int = CONNECTIONS, database: str = "portal"
+) -> float:
     """The script's rate (a second), as portal_app."""
     done = subprocess.run(
         [
             *(str(world.postgres.program("pgbench")), "--no-vacuum", "--file", str(script), "--define", "first=1"),
-            *("--client", str(CONNECTIONS), "--jobs", "1", "--time", str(int(seconds)), "--random-seed", "1"),
-            world.postgres.dsn("portal_app"),
+            *("--client", str(clients), "--jobs", "1", "--time", str(int(seconds)), "--random-seed", "1"),
+            world.postgres.dsn("portal_app", database),
         ],
         capture_output=True,
         text=True,

@@ -6,8 +6,6 @@ ledger holds: every answered settlement, once.
 
 import asyncio
 import json
-import re
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from app.auth import api_keys
+from bench.dashboard import pgbench
 from bench.figures import Figure, keep
 from bench.load import Outcome, post, run
 from bench.world import Server, World
@@ -43,7 +42,7 @@ def bench(world: World) -> list[Figure]:
         run(portal.port, _pairs(headers, 512, 1), connections=CLIENTS, total=1024)
         peers, singles, lists = [], [], []
         for _ in range(3):
-            peers.append(_pgbench(world))
+            peers.append(pgbench(world, HERE / "spending.pgbench", SECONDS, clients=CLIENTS, database=DATABASE))
             singles.append(run(portal.port, _pairs(headers, PAIRS, 1), connections=CLIENTS, total=2 * PAIRS))
             lists.append(run(portal.port, _pairs(headers, LISTS, LIST), connections=CLIENTS, total=2 * LISTS))
         idle, bare = _idle(portal, headers), asyncio.run(_bare_update(world))
@@ -154,25 +153,6 @@ def _use(request_id: str) -> dict[str, object]:
         "requestId": request_id,
         "usage": {"inputTokens": 900, "outputTokens": 300},
     }
-
-
-def _pgbench(world: World) -> float:
-    """Transactions a second of the specification's statements, by as many clients."""
-    done = subprocess.run(
-        [
-            *(str(world.postgres.program("pgbench")), "--no-vacuum", "--file", str(HERE / "spending.pgbench")),
-            *("--client", str(CLIENTS), "--jobs", "1", "--time", str(SECONDS)),
-            world.postgres.dsn("portal_app", DATABASE),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    found = re.search(r"tps = ([\d.]+)", done.stdout)
-    if done.returncode != 0 or not found or "failed transactions: 0 " not in done.stdout:
-        raise RuntimeError(f"pgbench failed: {done.stdout[-500:]}{done.stderr[-500:]}")
-    return float(found[1])
 
 
 def _idle(portal: Server, headers: dict[str, str]) -> float:
