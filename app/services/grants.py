@@ -13,7 +13,7 @@ from app.rules.errors import InsufficientLedger, Invalid
 from app.rules.spending_limits import check_amount
 from app.services.audit import record
 from app.services.catalogue import Catalogue
-from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, post
+from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, post, store
 from app.tenancy import Transaction
 from models.pools import CreditPool
 from models.subscriptions import Subscription
@@ -43,14 +43,13 @@ async def reset_month(tx: Transaction, pool_id: UUID, catalogue: Catalogue, now:
     resets_at: datetime | None = row.monthly_resets_at
     periods = 0
     while resets_at is not None and resets_at <= now:
-        pool.included_total, pool.included_used = (
-            pool.remaining[Bucket.INCLUDED],
-            Decimal(0),
-        )  # a month counts its own use
+        # A month counts its own use only.
+        pool.included_total, pool.included_used = pool.remaining[Bucket.INCLUDED], Decimal(0)
         await post(tx, pool, _month_entries(pool, granted))
         resets_at = next_reset(row.anchor or resets_at, resets_at)
         periods += 1
     if periods:
+        await store(tx, pool)  # a month without entries begins, too
         await tx.execute(
             update(CreditPool)
             .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)

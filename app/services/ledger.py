@@ -121,7 +121,7 @@ async def post(tx: Transaction, pool: LockedPool, entries: Sequence[Entry]) -> N
     rows.extend(_write(tx.tenant_id, pool, entry) for entry in _pay_shortfall(pool))
     if rows:
         await tx.execute(insert(CreditTransaction), rows)
-    await _store(tx, pool)
+        await store(tx, pool)
 
 
 def _move(pool: LockedPool, entry: Entry) -> None:
@@ -183,7 +183,8 @@ def _pay_shortfall(pool: LockedPool) -> list[Entry]:
     return [Entry(EntryKind.CONSUMPTION, bucket, -share, description=SHORTFALL_PAID) for bucket, share in taken.items()]
 
 
-async def _store(tx: Transaction, pool: LockedPool) -> None:
+async def store(tx: Transaction, pool: LockedPool) -> None:
+    """Write the balances; `post` does it by itself."""
     await tx.execute(
         update(CreditPool)
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool.id)
