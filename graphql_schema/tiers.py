@@ -15,6 +15,7 @@ from app.services.catalogue import Catalogue
 from app.services.catalogue import Tier as StoredTier
 from graphql_schema.money import Money, money, money_of
 from graphql_schema.node import Node, to_id
+from graphql_schema.selections import Lasting
 
 
 @strawberry.enum
@@ -132,6 +133,12 @@ class CreditBand:
 def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
     """The tiers as the API shows them, by code, from the smallest to the largest: made once for each reading."""
     return {tier.id: _as_tier(tier, catalogue) for tier in catalogue.tiers}
+
+
+@lru_cache(maxsize=2)
+def tier_list(catalogue: Catalogue) -> Lasting:
+    """The same in their order, as the query `tiers` gives them."""
+    return Lasting(tiers_of(catalogue).values())
 
 
 def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:
