@@ -11,6 +11,8 @@ from pgqueuer import PgQueuer
 from app.config import Settings
 from app.jobs.handlers import Handlers, register
 from app.payments.gateway import Gateway
+from app.services.auto_purchase.notices import AutoPurchaseMails
+from app.services.auto_purchase.purchasing import AutoPurchasing
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
@@ -46,12 +48,16 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         api_base=settings.stripe_api_base,
     )
     catalogue = CatalogueCache(database)
+    purchasing = Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url)
+    mailer = Mailer(settings.smtp_url, settings.mail_from)
     handlers = Handlers(
-        purchasing=Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url),
+        purchasing=purchasing,
         gateway=gateway,
         inbox=inbox,
-        receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
+        receipts=Receipts(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
+        auto_purchasing=AutoPurchasing(purchasing, catalogue),
+        auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
     )
     await gateway.open()
     try:
