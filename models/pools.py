@@ -84,7 +84,9 @@ class CreditPool(TenantOwned, Base):
     bonus_total: Mapped[CreditsZero]
     bonus_remaining: Mapped[CreditsZero]
     shortfall_credits: Mapped[CreditsZero]  # consumed beyond the balance; the next credits pay it first
-    auto_purchase_below: Mapped[Credits | None]  # a debit that leaves less available triggers one (ruling 23); null: none does
+    auto_purchase_below: Mapped[
+        Credits | None
+    ]  # a debit that leaves less available triggers one (ruling 23); null: none does
     ledger_sequence: Mapped[BigCount]  # the sequence of the pool's latest ledger entry
 
     # Traffic against the tier's caps (ruling 12), in this row because every hold locks and writes it anyway.

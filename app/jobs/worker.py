@@ -20,6 +20,7 @@ from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
 from app.services.spending.service import Spending
+from app.services.stripe_events.handler import Services
 from app.services.upkeep import Upkeep
 from app.tenancy import CONNECTION_ERRORS, Database
 
@@ -52,11 +53,11 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     mailer = Mailer(settings.smtp_url, settings.mail_from)
     handlers = Handlers(
         purchasing=purchasing,
-        gateway=gateway,
+        stripe=Services(gateway, database, purchasing),
         inbox=inbox,
         receipts=Receipts(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
-        auto_purchasing=AutoPurchasing(purchasing, catalogue),
+        auto_purchasing=AutoPurchasing(purchasing),
         auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
     )
     await gateway.open()

@@ -9,19 +9,16 @@ from app.auth.actor import Session
 from app.rules.errors import Invalid, NotFound, StaleVersion
 from app.rules.permissions import Permission, Role
 from app.rules.pool_settings import PoolSettings, SettingsChange, apply
-from app.rules.pricing import Band
 from app.services.audit import record
 from app.services.auto_purchase.settings import change_plan
 from models.members import CreditPoolMember
 from models.pools import CreditPool
 
 
-async def change_settings(
-    session: Session, pool_id: UUID, version: int, change: SettingsChange, bands: Sequence[Band] = ()
-) -> None:
+async def change_settings(session: Session, pool_id: UUID, version: int, change: SettingsChange) -> None:
     """Apply a change to the version that the caller has seen. Raises NotFound, Forbidden, StaleVersion, Invalid or TierNotEligible.
 
-    A change of `auto_purchase` needs the price `bands`, and its card checked before (app/services/auto_purchase/settings.py).
+    The card of a change of `auto_purchase` has been checked before (app/services/auto_purchase/settings.py).
     """
     session.actor.require(pool_id, Permission.MODIFY_SETTINGS)
     tx = session.tx
@@ -41,7 +38,7 @@ async def change_settings(
     )
     before = PoolSettings.load(pool.settings, pool.pool_type)
     after = apply(before, change, {row.user_id: Role(row.role) for row in members})
-    replanned = bool(change.auto_purchase) and await change_plan(session, pool_id, change.auto_purchase, bands)
+    replanned = bool(change.auto_purchase) and await change_plan(session, pool_id, change.auto_purchase)
     if after == before and not replanned:
         return
     await tx.execute(

@@ -26,13 +26,12 @@ from app.rules.auto_purchase import (
     roll_over,
     state,
 )
-from app.rules.catalogue import PRICE_BANDS
 from app.rules.errors import Invalid
-from app.rules.pricing import Band, Price, price
+from app.rules.pricing import Price, price
+from tests.rules.bands import BANDS
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-BANDS = [Band(one.min_credits, one.discount_rate, one.bonus_rate, one.unit_price_cents) for one in PRICE_BANDS]
 PLAN = Plan(
     enabled=True,
     threshold=Decimal(5),

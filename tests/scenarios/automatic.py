@@ -18,7 +18,7 @@ from app.services.catalogue import CatalogueCache
 from app.services.pool_settings import change_settings
 from app.services.spending.commands import DEFAULT_HOLD, Reservation, Reserve, Settle
 from app.services.spending.service import Spending
-from tests.scenarios.portal import BANDS, INTENTS, Buying
+from tests.scenarios.portal import INTENTS, Buying
 from tests.spending.till import worth
 
 PLAN: dict[str, Any] = {"enabled": True, "threshold": Decimal(5), "quantity": Decimal(10), "cap_credits": Decimal(100)}
@@ -47,7 +47,7 @@ class Automatic:
     @property
     def purchasing(self) -> AutoPurchasing:
         """What the worker runs, to be run here at the same time."""
-        return AutoPurchasing(self.buying.purchasing, CatalogueCache(self.buying.portal.database))
+        return AutoPurchasing(self.buying.purchasing)
 
     async def _customer(self) -> None:
         household = self.buying.household
@@ -68,7 +68,7 @@ class Automatic:
         pool_id, version = buying.household.pool_id, (await buying.pool())["version"]
         await check_card(buying.purchasing, principal, pool_id, version, values)
         async with acting(buying.portal.database, principal) as session:
-            await change_settings(session, pool_id, version, SettingsChange({}, {}, {}, values), BANDS)
+            await change_settings(session, pool_id, version, SettingsChange({}, {}, {}, values))
 
     async def spend(self, credits: str = "2") -> None:
         """One request that costs so much: held, then settled."""

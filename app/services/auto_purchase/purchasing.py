@@ -20,11 +20,11 @@ from app.rules.errors import NotFound, Refusal
 from app.rules.money import units
 from app.rules.pricing import Price, price
 from app.rules.purchases import FIRST_FOLLOW_UP
+from app.services import price_bands
 from app.services.audit import record
 from app.services.auto_purchase import books, outcomes
 from app.services.auto_purchase.books import Books
 from app.services.auto_purchase.notices import Happening, tell
-from app.services.catalogue import CatalogueCache
 from app.services.ledger import LockedPool, lock_pool
 from app.services.purchases import Purchasing, sold
 from app.services.queue import Job, enqueue
@@ -51,7 +51,6 @@ class AutoPurchasing:
     """Automatic purchases of one process."""
 
     purchasing: Purchasing
-    catalogue: CatalogueCache
 
     @property
     def _database(self) -> Database:
@@ -62,7 +61,6 @@ class AutoPurchasing:
 
         Raises GatewayUnavailable while Stripe can't be asked about the card; nothing has been written then.
         """
-        bands = (await self.catalogue.current()).bands
         scope, now = Scope(tenant_id, ActorKind.WORKER), utc_now()
         async with self._database.transaction(scope, read_only=True) as tx:
             pool = await tx.row(
@@ -75,7 +73,8 @@ class AutoPurchasing:
         async with self._database.transaction(scope) as tx:
             locked = await lock_pool(tx, pool_id)
             found = (await books.read(tx, pool_id)).at(now)
-            purchase_id = await _Decision(tx, locked, found, price(found.plan.quantity, bands), now).act(card)
+            priced = price(found.plan.quantity, await price_bands.current(tx))
+            purchase_id = await _Decision(tx, locked, found, priced, now).act(card)
         if purchase_id is not None:
             await self.purchasing.finish(tenant_id, purchase_id)
 

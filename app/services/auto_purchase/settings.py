@@ -1,6 +1,6 @@
 """The plan of a pool's automatic purchases: changed by people who may spend its money, checked before anything is written (ruling 23)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,8 @@ from app.payments.outcomes import GatewayUnavailable
 from app.rules.auto_purchase import PATH, Plan, after_change, check, checked_quantity
 from app.rules.errors import NotFound, PaymentsUnavailable, StaleVersion
 from app.rules.permissions import Permission
-from app.rules.pricing import Band, price
+from app.rules.pricing import price
+from app.services import price_bands
 from app.services.audit import record
 from app.services.auto_purchase import books
 from app.services.ledger import lock_pool
@@ -52,7 +53,7 @@ async def check_card(
         raise NotFound("payment method", path=(*PATH, "paymentMethodId"))
 
 
-async def change_plan(session: Session, pool_id: UUID, values: Mapping[str, Any], bands: Sequence[Band]) -> bool:
+async def change_plan(session: Session, pool_id: UUID, values: Mapping[str, Any]) -> bool:
     """Change the plan by the names of Plan's fields, the card checked and the version locked before; whether anything is other now.
 
     Armed again by it, with too little available, the first purchase is triggered by this very transaction. Raises Forbidden or Invalid.
@@ -63,7 +64,7 @@ async def change_plan(session: Session, pool_id: UUID, values: Mapping[str, Any]
     found = (await books.read(tx, pool_id)).at(now)
     wanted = replace(found.plan, **values)
     wanted = replace(wanted, quantity=checked_quantity(wanted.quantity))
-    check(wanted, price(wanted.quantity, bands))
+    check(wanted, price(wanted.quantity, await price_bands.current(tx)))
     switched_on = bool(values.get("enabled"))
     standing = after_change(found.plan, wanted, found.standing, switched_on=switched_on)
     if (wanted, standing) == (found.plan, found.standing):
