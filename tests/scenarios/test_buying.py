@@ -6,7 +6,7 @@ from email.message import EmailMessage
 import pytest
 
 from app.rules.errors import Forbidden, NotFound
-from app.rules.purchases import decline_advice
+from app.rules.purchase_progress import decline_advice
 from app.services.purchases import PurchaseCommand
 from tests.scenarios.portal import INTENTS, Buying
 
