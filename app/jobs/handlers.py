@@ -13,14 +13,14 @@ from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecut
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.models import Schedule
 
-from app.payments.gateway import Gateway
 from app.rules.purchases import FIRST_FOLLOW_UP
-from app.services import stripe_events
 from app.services.inbox import Inbox
 from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
 from app.services.queue import Job
 from app.services.receipts import Receipts
+from app.services.stripe_events.handler import Services
+from app.services.stripe_events.registry import handle
 from app.services.upkeep import Upkeep
 
 log = structlog.get_logger("jobs")
@@ -34,7 +34,7 @@ class Handlers:
     """The handlers and what they need."""
 
     purchasing: Purchasing
-    gateway: Gateway
+    stripe: Services
     inbox: Inbox
     receipts: Receipts
     upkeep: Upkeep
@@ -63,7 +63,7 @@ class Handlers:
         if event is None:
             return
         try:
-            await stripe_events.handle(event, self.gateway, self.purchasing)
+            result = await handle(event.payload, self.stripe, failed_before=event.failed_before)
         except Exception as error:  # whatever it is, the event keeps it for the operator
             again_in = await self.inbox.failed(event_id, f"{type(error).__name__}: {error}")
             log.warning("stripe_event.failed", event_id=event_id, error=str(error), parked=again_in is None)
@@ -71,6 +71,7 @@ class Handlers:
                 raise RetryRequested(delay=again_in, reason=str(error)) from error
         else:
             await self.inbox.done(event_id)
+            log.info("stripe_event.done", event_id=event_id, event_type=event.payload["type"], result=result.value)
 
     async def create_partitions(self, _: Schedule | None = None) -> None:
         """Keep usage partitions three months ahead."""

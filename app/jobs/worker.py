@@ -18,6 +18,7 @@ from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
 from app.services.spending.service import Spending
+from app.services.stripe_events.handler import Services
 from app.services.upkeep import Upkeep
 from app.tenancy import CONNECTION_ERRORS, Database
 
@@ -46,9 +47,10 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         api_base=settings.stripe_api_base,
     )
     catalogue = CatalogueCache(database)
+    purchasing = Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url)
     handlers = Handlers(
-        purchasing=Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url),
-        gateway=gateway,
+        purchasing=purchasing,
+        stripe=Services(gateway, database, purchasing),
         inbox=inbox,
         receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -16,6 +17,14 @@ from app.services.queue import Job, enqueue_on
 PARKED_AFTER = 10  # tries
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """An event that is still to be handled, as Stripe sent it."""
+
+    payload: dict[str, Any]
+    failed_before: bool
 
 
 class Inbox:
@@ -47,14 +56,15 @@ class Inbox:
                 await enqueue_on(connection, Job.HANDLE_STRIPE_EVENT, {"event_id": event.id})
             return bool(new)
 
-    async def open_event(self, event_id: str) -> dict[str, Any] | None:
+    async def open_event(self, event_id: str) -> OpenEvent | None:
         """The event as Stripe sent it, unless it has been handled or parked."""
         async with self._connection() as connection:
-            payload = await connection.fetchval(
-                "SELECT payload FROM webhook_events WHERE id = $1 AND processed_at IS NULL AND parked_at IS NULL",
+            row = await connection.fetchrow(
+                "SELECT payload, error IS NOT NULL AS failed_before FROM webhook_events"
+                " WHERE id = $1 AND processed_at IS NULL AND parked_at IS NULL",
                 event_id,
             )
-            return None if payload is None else json.loads(payload)
+            return None if row is None else OpenEvent(json.loads(row["payload"]), row["failed_before"])
 
     async def done(self, event_id: str) -> None:
         """Mark an event handled."""
