@@ -4,12 +4,12 @@ from pathlib import Path
 
 from migrations.scripts import run
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-SQL = Path(__file__).parent / "sql_0003"
+SQL = Path(__file__).parent / "sql_0004"
 
 
 def upgrade() -> None:
