@@ -185,6 +185,7 @@ class Database:
             max_overflow=1,  # for `connection`: readiness is told while all others are at work
             pool_timeout=POOL_SECONDS,
             pool_pre_ping=False,
+            pool_use_lifo=True,  # the connection whose plans and caches are warm
             json_deserializer=orjson.loads,
             hide_parameters=True,  # errors go into the log, people's data does not
         )

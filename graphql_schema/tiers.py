@@ -131,14 +131,15 @@ class CreditBand:
 
 @lru_cache(maxsize=2)  # the current reading, and one that an operation under way still has
 def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
-    """The tiers as the API shows them, by code, from the smallest to the largest: made once for each reading."""
+    """All tiers as the API shows them, by code, those no longer on offer too: made once for each reading."""
     return {tier.id: _as_tier(tier, catalogue) for tier in catalogue.tiers}
 
 
 @lru_cache(maxsize=2)
 def tier_list(catalogue: Catalogue) -> Lasting:
-    """The same in their order, as the query `tiers` gives them."""
-    return Lasting(tiers_of(catalogue).values())
+    """Those that are offered, as the query `tiers` gives them."""
+    tiers = tiers_of(catalogue)
+    return Lasting(tiers[one.id] for one in catalogue.offered)
 
 
 def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:

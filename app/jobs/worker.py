@@ -10,7 +10,10 @@ from pgqueuer import PgQueuer
 
 from app.config import Settings
 from app.jobs.handlers import Handlers, register
+from app.metrics import Metrics
 from app.payments.gateway import Gateway
+from app.services.auto_purchase.notices import AutoPurchaseMails
+from app.services.auto_purchase.purchasing import AutoPurchasing
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
@@ -18,6 +21,7 @@ from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
 from app.services.spending.service import Spending
+from app.services.stripe_events.handler import Services
 from app.services.upkeep import Upkeep
 from app.tenancy import CONNECTION_ERRORS, Database
 
@@ -40,19 +44,27 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is under way and return."""
     database = Database(settings.database_app_url, pool_size=8)
     inbox = Inbox(settings.database_worker_url)
+    metrics = Metrics() if settings.worker_metrics_port else None
     gateway = Gateway(
         api_key=settings.stripe_api_key,
         webhook_secret=settings.stripe_webhook_secret,
         api_base=settings.stripe_api_base,
     )
     catalogue = CatalogueCache(database)
+    purchasing = Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url)
+    mailer = Mailer(settings.smtp_url, settings.mail_from)
     handlers = Handlers(
-        purchasing=Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url),
-        gateway=gateway,
+        purchasing=purchasing,
+        stripe=Services(gateway, database, purchasing),
         inbox=inbox,
-        receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
+        metrics=metrics,
+        receipts=Receipts(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
+        auto_purchasing=AutoPurchasing(purchasing),
+        auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
     )
+    if metrics and settings.worker_metrics_port:
+        metrics.serve_on_loopback(settings.worker_metrics_port)
     await gateway.open()
     try:
         while not stopping.is_set():

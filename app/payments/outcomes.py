@@ -5,6 +5,7 @@ Amounts are whole cents, currencies lower-case ISO 4217 codes as Stripe writes t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 
@@ -74,6 +75,32 @@ class PaymentMethod:
     last4: str
     exp_month: int
     exp_year: int
+    is_default: bool = False  # of its customer, for invoices
+
+
+class SetupStatus(StrEnum):
+    """How far the saving of a card has come, in Stripe's words."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A card on its way to being saved. `redirect_url` leads to the bank's step; `code` and `decline_code` say why it failed."""
+
+    id: str
+    status: SetupStatus
+    customer_id: str | None
+    client_secret: str
+    payment_method_id: str | None
+    redirect_url: str | None
+    code: str | None
+    decline_code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +111,11 @@ class StripeEvent:
     type: str
     livemode: bool
     created: int  # seconds since 1970
+    account: str | None  # the connected account that it comes from; None: the endpoint's own
     object_type: str
     object_id: str
     payload: dict[str, Any]
+    text: str  # the same as JSON that PostgreSQL takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +144,20 @@ class GatewayUnavailable(GatewayError):
     """Stripe could not be reached or did not accept the API key: nothing is known of what was asked."""
 
 
-class BadSignature(Exception):
-    """A webhook that Stripe did not sign, or signed too long ago."""
+class EventRefused(Exception):
+    """A webhook that is not taken. `reason` is a sentence for whoever reads the answer; it quotes nothing of the body."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class BadSignature(EventRefused):
+    """Stripe did not sign it, or signed it too long ago."""
+
+
+class BadEvent(EventRefused):
+    """The bytes are no event of Stripe's."""
 
 
 def outcome_of(intent: Mapping[str, Any]) -> Outcome:
@@ -158,4 +195,20 @@ def declined(error: Mapping[str, Any], payment_intent_id: str | None) -> Decline
         code=error.get("code") or "payment_failed",
         decline_code=error.get("decline_code"),
         message=error.get("message") or "The payment was not completed.",
+    )
+
+
+def setup_of(intent: Mapping[str, Any]) -> Setup:
+    """Read a SetupIntent."""
+    error = intent.get("last_setup_error") or {}
+    redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
+    return Setup(
+        id=intent["id"],
+        status=SetupStatus(intent["status"]),
+        customer_id=intent.get("customer"),
+        client_secret=intent["client_secret"],
+        payment_method_id=intent.get("payment_method"),
+        redirect_url=redirect.get("url"),
+        code=error.get("code"),
+        decline_code=error.get("decline_code"),
     )

@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import stripe
 
 from app.payments.gateway import Gateway
-from app.services import stripe_events
 from app.services.inbox import PARKED_AFTER
+from app.services.stripe_events.handler import Services
+from app.services.stripe_events.registry import handle
 from app.webhooks import MAX_BODY_BYTES
 from tests.payments.sandbox import WEBHOOK_SECRET
 from tests.scenarios.portal import INTENTS, Buying, until
@@ -108,7 +110,8 @@ async def test_two_workers_on_one_event(buying: Buying, gateway: Gateway) -> Non
     [intent] = await buying.charges()
     events = await buying.sandbox.events(intent["id"])
     [paid] = [one for one in events if one["type"] == "payment_intent.succeeded"]
-    await asyncio.gather(*(stripe_events.handle(paid, gateway, buying.purchasing) for _ in range(8)))
+    services = Services(gateway, buying.portal.database, buying.purchasing)
+    await asyncio.gather(*(handle(paid, services) for _ in range(8)))
     assert await kinds(buying) == BOUGHT
 
 
@@ -199,6 +202,9 @@ async def test_an_amount_that_does_not_fit_never_credits_and_ends_parked(buying:
         assert kept is not None
         assert kept["error"] == f"PaymentMismatch: purchase {purchase_id} is 42501 USD, Stripe took 42500 usd"
         assert (kept["retry_count"], kept["parked_at"] is not None) == (tries, tries == PARKED_AFTER)
+        [told] = await buying.rows("SELECT * FROM billing_events WHERE stripe_event_id = $2", paid)
+        assert (told["error"], told["retry_count"], told["processed"]) == (kept["error"], tries, False)
+        assert (told["purchase_id"], told["pool_id"]) == (purchase_id, buying.household.pool_id)
         await buying.time_passes()
     kept = await buying.inbox(paid)
     assert kept is not None
@@ -231,3 +237,36 @@ async def test_a_success_that_comes_after_a_failure_still_credits(buying: Buying
     late = await buying.purchase(purchase_id)
     assert (late["status"], late["failure_code"], late["failed_at"]) == ("completed", None, None)
     assert await kinds(buying) == BOUGHT
+
+
+@pytest.mark.parametrize("fault", ["server_error", "rate_limit", "lose_answer"])
+async def test_an_event_whose_payment_stripe_does_not_tell_is_tried_again_and_then_closed(
+    buying: Buying, fault: str
+) -> None:
+    await buying.sandbox.fault("lose_answer", path=INTENTS)
+    purchase_id = await buying.buy()
+    [intent] = await buying.charges()
+    [paid] = [one for one in await buying.sandbox.events(intent["id"]) if one["type"] == "payment_intent.succeeded"]
+    await buying.sandbox.fault(fault, path=f"{INTENTS}/", method="GET", times=1000)
+    assert await buying.webhook(paid) == 200
+    await buying.worked()
+    kept, told = await trouble(buying, paid["id"])
+    assert kept["error"].startswith("NotAnswered: ")
+    assert (kept["retry_count"], kept["processed_at"]) == (1, None)
+    assert (told["error"], told["retry_count"], told["processed"]) == (kept["error"], 1, False)
+    assert await kinds(buying) == ["subscription_grant"]
+    (await buying.sandbox.steer.delete("/faults")).raise_for_status()
+    await buying.time_passes()
+    kept, told = await trouble(buying, paid["id"])
+    assert (kept["processed_at"] is not None, kept["error"]) == (True, None)
+    assert (told["processed"], told["processed_at"] is not None, told["error"]) == (True, True, None)
+    assert (await buying.purchase(purchase_id))["status"] == "completed"
+    assert await kinds(buying) == BOUGHT
+
+
+async def trouble(buying: Buying, event_id: str) -> tuple[asyncpg.Record, asyncpg.Record]:
+    """The event in the inbox, and as its tenant sees it."""
+    kept = await buying.inbox(event_id)
+    assert kept is not None
+    [told] = await buying.rows("SELECT * FROM billing_events WHERE stripe_event_id = $2", event_id)
+    return kept, told

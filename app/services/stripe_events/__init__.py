@@ -1,0 +1,1 @@
+"""Stripe's events: registry.py says which module handles which type."""
