@@ -61,7 +61,7 @@ def node_id(type_name: str, column: str = "id") -> Source:
 def enum(kind: type[Enum], column: str) -> Source:
     """A member of an enum by its value in a column that is not null."""
     names = {one.value: one.name for one in kind}
-    return Source(lambda row, _: names[row[column]], kind.__getitem__)
+    return Source(lambda row, _: names[row[column]], kind.__members__.__getitem__)
 
 
 class Shape(Generic[T]):
