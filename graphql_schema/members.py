@@ -1,7 +1,7 @@
 """Members of a pool: role, permissions, limits and use, each as far as the viewer may see it."""
 
 import json
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -16,7 +16,7 @@ from app.rules.spending_limits import Usage, remaining, roll_over
 from graphql_schema.context import Info
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Shape, Source, enum, node_id
+from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id
 from graphql_schema.users import USER, User
 from graphql_schema.viewpoints import Viewpoint
 
@@ -80,31 +80,29 @@ class PoolMemberConnection(Connection[PoolMember]):
         return await info.context.loaders.member_count_by_pool.load(self.pool_key)
 
 
-def _used(counter: str) -> Source:
-    """A counter as it reads today; what was written today stands as it is."""
-    column = f"usage_{counter}"
+def _usage(row: Record, viewpoint: Viewpoint) -> dict[str, str | None] | None:
+    """The counters as they read today (text, credits) and what the limits leave; None for who may not see them."""
+    if not viewpoint.sees_usage(row["user_id"]):
+        return None
+    daily, monthly, held = row["daily_credit_limit"], row["monthly_credit_limit"], row["held_credits"]
+    today, this_week, this_month = row["usage_today"], row["usage_this_week"], row["usage_this_month"]
+    all_time, written_on, date = row["usage_all_time"], row["usage_on"], viewpoint.today(row["time_zone"])
+    if written_on != date:  # otherwise they stand as they are: the usual case
+        written = Usage(Decimal(today), Decimal(this_week), Decimal(this_month), Decimal(all_time), written_on)
+        used = roll_over(written, date)
+        today, this_week, this_month = str(used.today), str(used.this_week), str(used.this_month)
+    return {
+        "today": today,
+        "this_week": this_week,
+        "this_month": this_month,
+        "all_time": all_time,
+        "remaining_today": daily and _left(daily, today, held),
+        "remaining_this_month": monthly and _left(monthly, this_month, held),
+    }
 
-    def answer(row: Record, viewpoint: Viewpoint) -> str:
-        today = viewpoint.today(row["time_zone"])
-        return str(row[column] if row["usage_on"] == today else getattr(_rolled_over(row, today), counter))
 
-    return Source(answer, Decimal)
-
-
-def _left(limit: str, counter: Source) -> Source:
-    """What a limit leaves of today or of this month."""
-
-    def answer(row: Record, viewpoint: Viewpoint) -> str | None:
-        if row[limit] is None:
-            return None
-        return str(remaining(Decimal(row[limit]), counter.value(row, viewpoint), Decimal(row["held_credits"])))
-
-    return Source(answer, Decimal)
-
-
-def _rolled_over(row: Record, today: date) -> Usage:
-    counters = {name: Decimal(row[f"usage_{name}"]) for name in ("today", "this_week", "this_month", "all_time")}
-    return roll_over(Usage(**counters, usage_on=row["usage_on"]), today)
+def _left(limit: str, used: str, held: str) -> str:
+    return str(remaining(Decimal(limit), Decimal(used), Decimal(held)))
 
 
 @lru_cache(maxsize=256)  # members have few sets of permissions between them
@@ -114,34 +112,33 @@ def _granted(stored: str) -> list[str]:
 
 LIMITS = Shape(
     MemberLimits,
-    daily_credits=Source("daily_credit_limit", Decimal),
-    monthly_credits=Source("monthly_credit_limit", Decimal),
-    max_credits_per_request=Source("max_cost_per_request", Decimal),
+    daily_credits=credit_text("daily_credit_limit"),
+    monthly_credits=credit_text("monthly_credit_limit"),
+    max_credits_per_request=credit_text("max_cost_per_request"),
 )
-_today, _this_month = _used("today"), _used("this_month")
 USAGE = Shape(
     MemberUsage,
-    today=_today,
-    this_week=_used("this_week"),
-    this_month=_this_month,
-    all_time=Source("usage_all_time", Decimal),
-    remaining_today=_left("daily_credit_limit", _today),
-    remaining_this_month=_left("monthly_credit_limit", _this_month),
+    today=credit_text("today"),
+    this_week=credit_text("this_week"),
+    this_month=credit_text("this_month"),
+    all_time=credit_text("all_time"),
+    remaining_today=credit_text("remaining_today"),
+    remaining_this_month=credit_text("remaining_this_month"),
 )
-# A row of `member_columns`.
+# A row of the statements that select _MEMBER_COLUMNS.
 MEMBER = Shape(
     PoolMember,
     id=node_id("PoolMember"),
     user=Part(USER),
     role=enum(Role, "role"),
     status=enum(MemberStatus, "status"),
-    permissions=Source(lambda row, _: _granted(row["permissions"]), lambda names: [Permission[one] for one in names]),
+    permissions=Source("permissions", _granted, parse=lambda names: [Permission[one] for one in names]),
     limits=Part(LIMITS),
-    usage=Part(USAGE, present=lambda row, viewpoint: viewpoint.sees_usage(row["user_id"])),
+    usage=Part(USAGE, _usage),
     joined_at=Source("joined_at"),
     last_active_at=Source(
-        lambda row, viewpoint: row["last_usage_at"] if viewpoint.sees_usage(row["user_id"]) else None
+        computed=lambda row, viewpoint: row["last_usage_at"] if viewpoint.sees_usage(row["user_id"]) else None
     ),
-    viewer_can_update=Source(lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
+    viewer_can_update=Source(computed=lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
     pool_key=Source("pool_id"),
 )

@@ -7,61 +7,79 @@ Both give the same answers: tests/edge/test_page_documents.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
-from functools import cached_property
-from operator import itemgetter
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar, overload
 
 from asyncpg import Record
 
 from graphql_schema.node import to_id
-from graphql_schema.selections import Selection, SurprisingValueError
+from graphql_schema.selections import Plain, Selection, SurprisingValueError
 from graphql_schema.viewpoints import Viewpoint
 
 T = TypeVar("T")
-Read = Callable[[Record, Viewpoint], Any]
+Row = Record | Mapping[str, Any]
+Read = Callable[[Any, Viewpoint], Any]  # of a row
 
 
-@dataclass(frozen=True, slots=True)
 class Source:
-    """Where an attribute comes from: a column that is the answer as it stands, or a function of the row; and how an object holds it."""
+    """Where an attribute comes from: a column, a function of a column's value, or a function of the row and who looks at it.
 
-    answer: str | Read
-    parse: Callable[[Any], Any] | None = None  # of an answer that is not None
+    What it gives is what the answer holds (a UUID's opaque id, an enum's name, credits as text); `parse` makes of that what an object
+    holds. None stays None.
+    """
 
-    def value(self, row: Record, viewpoint: Viewpoint) -> Any:
+    def __init__(
+        self,
+        column: str = "",
+        through: Callable[[Any], Any] | None = None,
+        *,
+        computed: Read | None = None,
+        parse: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.column = column
+        self.through = through
+        self.computed = computed
+        self.parse = parse
+
+    def value(self, row: Row, viewpoint: Viewpoint) -> Any:
         """The attribute of the object."""
-        answer = row[self.answer] if isinstance(self.answer, str) else self.answer(row, viewpoint)
+        if self.computed is not None:
+            answer = self.computed(row, viewpoint)
+        else:
+            answer = row[self.column]
+            if self.through is not None and answer is not None:
+                answer = self.through(answer)
         return answer if self.parse is None or answer is None else self.parse(answer)
 
 
-@dataclass(frozen=True, slots=True)
 class Part:
-    """An object within the object, of the same row; None where the row lacks it (`present` is a column or a function)."""
+    """An object within the object: of the same row, or of what `of` makes of it (None: there is none)."""
 
-    shape: "Shape[Any]"
-    present: str | Read | None = None
+    def __init__(self, shape: "Shape[Any]", of: Read | None = None) -> None:
+        self.shape = shape
+        self.of = of
 
-    def value(self, row: Record, viewpoint: Viewpoint) -> Any:
-        return self.shape.build(row, viewpoint) if self.is_present(row, viewpoint) else None
+    def value(self, row: Row, viewpoint: Viewpoint) -> Any:
+        """The object."""
+        inner = row if self.of is None else self.of(row, viewpoint)
+        return None if inner is None else self.shape.build(inner, viewpoint)
 
-    def is_present(self, row: Record, viewpoint: Viewpoint) -> bool:
-        if self.present is None:
-            return True
-        found = row[self.present] if isinstance(self.present, str) else self.present(row, viewpoint)
-        return found is not None and found is not False
+
+def credit_text(column: str) -> Source:
+    """Credits out of a column of text: no Decimal is made only to be written out again."""
+    return Source(column, parse=Decimal)
 
 
 def node_id(type_name: str, column: str = "id") -> Source:
     """The opaque id of the thing whose UUID stands in a column."""
-    return Source(lambda row, _: to_id(type_name, row[column]))
+    return Source(column, partial(to_id, type_name))
 
 
 def enum(kind: type[Enum], column: str) -> Source:
-    """A member of an enum by its value in a column that is not null."""
-    names = {one.value: one.name for one in kind}
-    return Source(lambda row, _: names[row[column]], kind.__members__.__getitem__)
+    """A member of an enum by its value in a column."""
+    return Source(column, {one.value: one.name for one in kind}.__getitem__, parse=kind.__members__.__getitem__)
 
 
 class Shape(Generic[T]):
@@ -71,7 +89,7 @@ class Shape(Generic[T]):
         self._type = type_
         self._sources: Mapping[str, Source | Part] = sources
 
-    def build(self, row: Record, viewpoint: Viewpoint) -> T:
+    def build(self, row: Row, viewpoint: Viewpoint) -> T:
         """The object."""
         return self._type(**{name: source.value(row, viewpoint) for name, source in self._sources.items()})
 
@@ -83,53 +101,39 @@ class Shape(Generic[T]):
         return found
 
     def _reader(self, selection: Selection) -> Read:
-        columns: list[
-            str
-        ] = []  # a computed field has a place among them, so that the answer is in the order of the question
-        required: list[str] = []
-        computed: list[tuple[str, Read, bool]] = []
-        for field in selection.fields:
-            source = self._sources.get(field.attribute) if field.attribute else None
-            if isinstance(source, Source) and isinstance(source.answer, str):
-                columns.append(source.answer)
-                if not field.nullable:
-                    required.append(source.answer)
-            else:
-                columns.append("id")
-                computed.append((field.response_name, _computed(source, field.inner, field.read), field.nullable))
-        return _reading([one.response_name for one in selection.fields], columns, required, computed)
-
-
-def _computed(source: Source | Part | None, inner: Selection | None, constant: Callable[[Any], Any]) -> Read:
-    if source is None:  # __typename
-        name = constant(None)
-        return lambda _row, _viewpoint: name
-    if isinstance(source, Source):
-        assert not isinstance(source.answer, str)  # noqa: S101  (a column is read with its fellows)
-        return source.answer
-    if inner is None:
-        raise SurprisingValueError
-    read = source.shape.reader(inner)
-    if source.present is None:
+        """Written out and compiled, as dataclasses are: a loop over the fields takes three times as long."""
+        known: dict[str, Any] = {"Surprising": SurprisingValueError}
+        lines, required, answer = [], [], []
+        for number, field in enumerate(selection.fields):
+            source = self._sources[field.attribute] if field.attribute else None
+            lines.append(f"    a{number} = {_expression(source, field, f'f{number}', known)}")
+            answer.append(f"{field.response_name!r}: a{number}")
+            if not field.nullable:
+                required.append(f"a{number} is None")
+        check = [f"    if {' or '.join(required)}: raise Surprising"] if required else []
+        text = "\n".join(["def read(row, viewpoint):", *lines, *check, f"    return {{{', '.join(answer)}}}"])
+        exec(text, known)  # noqa: S102  (names of GraphQL and of columns, as literals)
+        read: Read = known["read"]
         return read
-    return lambda row, viewpoint: read(row, viewpoint) if source.is_present(row, viewpoint) else None
 
 
-def _reading(names: list[str], columns: list[str], required: list[str], computed: list[tuple[str, Read, bool]]) -> Read:
-    pick = itemgetter(*columns, "id")  # two at least, so that it gives a tuple
-    must = itemgetter(*required, "id", "id")
-
-    def read(row: Record, viewpoint: Viewpoint) -> dict[str, Any]:
-        if None in must(row):
-            raise SurprisingValueError
-        answer = dict(zip(names, pick(row), strict=False))
-        for name, make, nullable in computed:
-            answer[name] = value = make(row, viewpoint)
-            if value is None and not nullable:
-                raise SurprisingValueError
-        return answer
-
-    return read
+def _expression(source: Source | Part | None, field: Plain, name: str, known: dict[str, Any]) -> str:
+    """A field's answer in Python; what it calls is put under `name` into what is known."""
+    if source is None:  # __typename
+        return repr(field.read(None))
+    if isinstance(source, Part):
+        assert field.inner is not None  # noqa: S101  (an object has fields)
+        known[name] = source.shape.reader(field.inner)
+        if source.of is None:
+            return f"{name}(row, viewpoint)"
+        known[f"{name}_of"] = source.of
+        return f"None if (inner := {name}_of(row, viewpoint)) is None else {name}(inner, viewpoint)"
+    known[name] = source.computed or source.through
+    if source.computed is not None:
+        return f"{name}(row, viewpoint)"
+    if source.through is None:
+        return f"row[{source.column!r}]"
+    return f"None if (value := row[{source.column!r}]) is None else {name}(value)"
 
 
 class Rows(Sequence[T]):

@@ -9,7 +9,7 @@ from app.rules.burn_order import Bucket
 from app.services.ledger import EntryKind
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Shape, Source, enum, node_id
+from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id
 from graphql_schema.users import USER, User
 
 strawberry.enum(EntryKind, name="TransactionKind")
@@ -42,12 +42,14 @@ class CreditTransactionConnection(Connection[CreditTransaction]):
 TRANSACTION = Shape(
     CreditTransaction,
     id=node_id("CreditTransaction"),
-    sequence=Source(lambda row, _: str(row["sequence"])),
+    sequence=Source("sequence", str),
     kind=enum(EntryKind, "transaction_type"),
     bucket=enum(Bucket, "source_type"),
-    amount=Source("amount", Decimal),
-    balance_after=Source(lambda row, viewpoint: row["balance_after"] if viewpoint.sees_balance else None, Decimal),
-    user=Part(USER, present="user_id"),
+    amount=credit_text("amount"),
+    balance_after=Source(
+        computed=lambda row, viewpoint: row["balance_after"] if viewpoint.sees_balance else None, parse=Decimal
+    ),
+    user=Part(USER, lambda row, _: None if row["user_id"] is None else row),
     model_id=Source("model_id"),
     input_tokens=Source("input_tokens"),
     output_tokens=Source("output_tokens"),
