@@ -28,6 +28,16 @@ POOLS = Read("""
      WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
 """)
 
+AUTO_PURCHASES = Read("""
+    SELECT p.id AS pool, p.time_zone, p.currency, a.*,
+           EXISTS (SELECT FROM credit_purchases c
+                    WHERE c.tenant_id = p.tenant_id AND c.pool_id = p.id AND c.is_auto_purchase
+                      AND c.status IN ('pending', 'processing', 'requires_action')) AS in_flight
+      FROM credit_pools p
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
+     WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
+""")
+
 _MEMBER_COLUMNS = """
     m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions,
     m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request, m.held_credits,
