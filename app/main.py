@@ -21,8 +21,10 @@ from app.environment import load_settings
 from app.logging import configure_logging
 from app.page import Page, playground
 from app.payments.gateway import Gateway
+from app.services.card_lists import CardLists
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
+from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.spending.service import Spending
@@ -87,6 +89,7 @@ def _graphql(settings: Settings, database: Database, gateway: Gateway, identity:
         signer=signer,
         catalogue=catalogue,
         spending=Spending(database, catalogue),
+        payment_methods=PaymentMethods(database, gateway, CardLists(gateway)),
     )
     return GraphQLEndpoint(
         schema,

@@ -40,6 +40,7 @@ _ADVICE = {
     "lost_card": "The bank declined the card. Use another card or ask your bank.",
     "stolen_card": "The bank declined the card. Use another card or ask your bank.",
     "authentication_required": "Your bank wants you to confirm the payment. Try again and complete its step.",
+    "setup_intent_authentication_failure": "The confirmation with your bank was not completed. Try again, or use another card.",
     "payment_intent_authentication_failure": "The confirmation with your bank was not completed. Try again, or use another card.",
 }
 _DEFAULT_ADVICE = "The bank declined the card. Use another card or ask your bank."

@@ -49,6 +49,10 @@ class Sandbox:
         """Have a fault strike the next POST below /v1/: see app.embedded.stripe.faults.Fault for kinds and fields."""
         await self._post("/faults", {"kind": kind} | fields)
 
+    async def calm(self) -> None:
+        """No more faults."""
+        (await self.steer.delete("/faults")).raise_for_status()
+
     async def webhooks(self, **behaviour: Any) -> None:
         """How events go out: url, mode ("auto" or "hold"), delay_seconds, copies, order. Tests start with "hold"."""
         await self._post("/webhooks", behaviour)
