@@ -19,6 +19,7 @@ from app.config import Settings
 from app.edge import Edge
 from app.environment import load_settings
 from app.logging import configure_logging
+from app.metrics import Metrics, MetricsPage
 from app.page import Page, playground
 from app.payments.gateway import Gateway
 from app.services.card_lists import CardLists
@@ -57,15 +58,16 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     identity = Identity.of(settings)
     inbox = Inbox(settings.database_worker_url)
+    metrics = Metrics() if settings.metrics_token else None
+    webhook = StripeWebhook(gateway, inbox, livemode=_is_live(settings), metrics=metrics)
     routes = [
         Route("/graphql", _graphql(settings, database, gateway, identity)),
         *session_routes(identity, profiles_in(database)),
-        Route(
-            "/webhooks/stripe", StripeWebhook(gateway, inbox, livemode=_is_live(settings)).__call__, methods=["POST"]
-        ),
+        Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(database)),
         Route("/app-config", _app_config(settings)),
+        *([Route("/metrics", MetricsPage(metrics, inbox, settings.metrics_token).__call__)] if metrics else []),
         Mount("/", Page(settings)),
     ]
 

@@ -11,8 +11,7 @@ from graphql import GraphQLError
 from app.payments import outcomes
 from app.payments.outcomes import SetupStatus
 from app.rules.errors import PaymentsUnavailable
-from app.rules.payment_methods import CardExpiry, CardUse, card_uses, expires_on, expiry
-from app.rules.purchases import decline_advice
+from app.rules.payment_methods import CardExpiry, CardUse, card_uses, expires_on, expiry, setup_advice
 from app.rules.spending_limits import local_date
 from graphql_schema.context import Context
 from graphql_schema.errors import UserError
@@ -104,12 +103,12 @@ def stripe_id(given: str, type_name: str) -> str:
 
 def as_setup(setup: outcomes.Setup) -> PaymentMethodSetup:
     """A setup as the API shows it."""
-    failed = setup.status is SetupStatus.REQUIRES_PAYMENT_METHOD and setup.code is not None
+    failure = setup.code if setup.status is SetupStatus.REQUIRES_PAYMENT_METHOD else None
     return PaymentMethodSetup(
         id=to_id("PaymentMethodSetup", setup.id),
         status=setup.status,
         next_action_url=setup.redirect_url,
-        failure_reason=decline_advice(setup.code or "", setup.decline_code) if failed else None,
+        failure_reason=setup_advice(failure) if failure else None,
     )
 
 

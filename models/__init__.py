@@ -8,7 +8,7 @@ from models.audit import AuditEvent
 from models.auto_purchase import AutoPurchaseSettings
 from models.base import Base
 from models.billing_events import BillingEvent
-from models.catalogue import CreditPriceBand, ModelPrice, SubscriptionAddOn, SubscriptionTier
+from models.catalogue import CreditPriceBand, CreditPriceBandChange, ModelPrice, SubscriptionAddOn, SubscriptionTier
 from models.idempotency import IdempotencyKey
 from models.invitations import Invitation
 from models.members import CreditPoolMember
@@ -32,6 +32,7 @@ __all__ = [
     "CreditPool",
     "CreditPoolMember",
     "CreditPriceBand",
+    "CreditPriceBandChange",
     "CreditPurchase",
     "CreditReservation",
     "CreditTransaction",

@@ -13,6 +13,7 @@ from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecut
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.models import Schedule
 
+from app.metrics import Metrics
 from app.rules.purchases import FIRST_FOLLOW_UP
 from app.services.inbox import Inbox
 from app.services.payment_outcomes import PaymentMismatch
@@ -36,6 +37,7 @@ class Handlers:
     purchasing: Purchasing
     stripe: Services
     inbox: Inbox
+    metrics: Metrics | None
     receipts: Receipts
     upkeep: Upkeep
 
@@ -63,15 +65,24 @@ class Handlers:
         if event is None:
             return
         try:
-            result = await handle(event.payload, self.stripe, failed_before=event.failed_before)
+            result: str = await handle(event.payload, self.stripe, failed_before=event.failed_before)
         except Exception as error:  # whatever it is, the event keeps it for the operator
             again_in = await self.inbox.failed(event_id, f"{type(error).__name__}: {error}")
-            log.warning("stripe_event.failed", event_id=event_id, error=str(error), parked=again_in is None)
-            if again_in is not None:
-                raise RetryRequested(delay=again_in, reason=str(error)) from error
-        else:
-            await self.inbox.done(event_id)
-            log.info("stripe_event.done", event_id=event_id, event_type=event.payload["type"], result=result.value)
+            if again_in is None:
+                # An alarm: nobody tries this event again before an operator says so (portal events retry).
+                log.exception("stripe_event.parked", event_id=event_id, event_type=event.type, error=str(error))
+                self._count(event.type, "parked")
+                return
+            log.warning("stripe_event.failed", event_id=event_id, event_type=event.type, error=str(error))
+            self._count(event.type, "failed")
+            raise RetryRequested(delay=again_in, reason=str(error)) from error
+        await self.inbox.done(event_id)
+        log.info("stripe_event.done", event_id=event_id, event_type=event.type, result=result)
+        self._count(event.type, result)
+
+    def _count(self, event_type: str, result: str) -> None:
+        if self.metrics:
+            self.metrics.event_tried(event_type, result)
 
     async def create_partitions(self, _: Schedule | None = None) -> None:
         """Keep usage partitions three months ahead."""

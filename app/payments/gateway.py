@@ -4,14 +4,13 @@ Stripe itself and the development sandbox differ by base URL and key alone.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from app.payments import events
 from app.payments.connection import library
 from app.payments.outcomes import (
-    BadSignature,
     GatewayError,
     Outcome,
     Reachability,
@@ -24,8 +23,6 @@ from app.payments.payment_methods import PaymentMethodCalls
 if TYPE_CHECKING:
     import stripe
     from stripe.params import PaymentIntentCreateParams
-
-SIGNATURE_TOLERANCE_SECONDS = 300
 
 
 class Gateway(PaymentMethodCalls):
@@ -110,36 +107,21 @@ class Gateway(PaymentMethodCalls):
         return next(iter(taken + outcomes), None)
 
     async def cancel(self, payment_intent_id: str) -> Outcome:
-        """Give the payment up. One that has ended already keeps its end, which is what comes back."""
+        """Give the payment up as abandoned. One that has ended already keeps its end, which is what comes back."""
         try:
-            return await self._outcome(lambda v1: v1.payment_intents.cancel_async(payment_intent_id), payment_intent_id)
+            return await self._outcome(
+                lambda v1: v1.payment_intents.cancel_async(payment_intent_id, {"cancellation_reason": "abandoned"}),
+                payment_intent_id,
+            )
         except GatewayError as error:
             if error.code != "payment_intent_unexpected_state":
                 raise
             return await self.payment(payment_intent_id)
 
     def parse_event(self, raw_body: bytes, signature_header: str) -> StripeEvent:
-        """Verify the signature over the raw bytes and its age (300 s), then read the event. Raises BadSignature."""
-        stripe = library()
-        try:
-            stripe.WebhookSignature.verify_header(
-                raw_body, signature_header, self._webhook_secret, SIGNATURE_TOLERANCE_SECONDS
-            )
-            event: dict[str, Any] = json.loads(raw_body)
-            about = event["data"]["object"]
-            return StripeEvent(
-                id=event["id"],
-                type=event["type"],
-                livemode=event["livemode"],
-                created=event["created"],
-                object_type=about["object"],
-                object_id=about.get("id", ""),
-                payload=event,
-            )
-        except stripe.SignatureVerificationError as error:
-            raise BadSignature(error.user_message or "bad signature") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadSignature(f"The body is no event: {type(error).__name__}") from None
+        """Verify the signature over the raw bytes and its age (300 s), then read the event. Raises BadSignature or BadEvent."""
+        events.verify(library(), raw_body, signature_header, self._webhook_secret)
+        return events.read(raw_body)
 
     async def reachable(self) -> Reachability:
         """Whether Stripe answers and accepts the key; for `portal doctor`. Changes nothing."""

@@ -53,3 +53,18 @@ def check_removal(uses: list[CardUse]) -> None:
     """Refuse to take a card away that something still pays with, naming it. Raises PaymentMethodInUse."""
     if uses:
         raise PaymentMethodInUse(" ".join(_IN_USE[use] for use in uses), path=("id",))
+
+
+# What can be done about a card that could not be saved, by Stripe's code; anything else gets the last one.
+_ADVICE = {
+    "setup_intent_authentication_failure": "The confirmation with your bank was not completed. Add the card again, or use another one.",
+    "expired_card": "The card has expired. Use another card.",
+    "incorrect_cvc": "The security code is wrong. Check it and add the card again.",
+    "processing_error": "The bank could not check the card just now. Add it again in a few minutes.",
+}
+_DEFAULT_ADVICE = "The bank did not let the card be saved. Use another card or ask your bank."
+
+
+def setup_advice(code: str) -> str:
+    """A sentence for whoever wanted to save a card: what is wrong and what to do."""
+    return _ADVICE.get(code, _DEFAULT_ADVICE)

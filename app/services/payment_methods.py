@@ -63,18 +63,10 @@ class PaymentMethods:
                 if pool_id is None:
                     raise nothing
                 _require(session, pool_id, Permission.PURCHASE_CREDITS)
-            await self.settle_setup(setup)
+            await settle_setup(self.gateway, setup)
         except GatewayUnavailable as error:
             raise _unavailable(error) from None
         return setup, pool_id
-
-    async def settle_setup(self, setup: Setup) -> None:
-        """What follows when a card has been saved: of a pool without a default it becomes the default. Any number of times."""
-        if setup.status is not SetupStatus.SUCCEEDED or not setup.customer_id or not setup.payment_method_id:
-            return
-        cards = await self.gateway.payment_methods(setup.customer_id)
-        if setup.payment_method_id in {one.id for one in cards} and not any(one.is_default for one in cards):
-            await self.gateway.make_default(setup.customer_id, setup.payment_method_id)
 
     async def make_default(self, principal: Principal, method_id: str) -> UUID:
         """Pay invoices with this card from now on; its pool. Raises NotFound, Forbidden or PaymentsUnavailable."""
@@ -133,6 +125,15 @@ class PaymentMethods:
                 raise _no_such_card()
             _require(session, pool_id, Permission.MODIFY_SETTINGS)
         return card, pool_id
+
+
+async def settle_setup(gateway: Gateway, setup: Setup) -> None:
+    """What follows when a card has been saved: of a pool without a default it becomes the default. Any number of times."""
+    if setup.status is not SetupStatus.SUCCEEDED or not setup.customer_id or not setup.payment_method_id:
+        return
+    cards = await gateway.payment_methods(setup.customer_id)
+    if setup.payment_method_id in {one.id for one in cards} and not any(one.is_default for one in cards):
+        await gateway.make_default(setup.customer_id, setup.payment_method_id)
 
 
 async def _uses(tx: Transaction, pool_id: UUID, card: PaymentMethod) -> list[CardUse]:

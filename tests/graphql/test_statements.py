@@ -34,7 +34,7 @@ async def filled(database: Database, rows_each: int, people: Mapping[str, Role] 
     return household
 
 
-@pytest.mark.parametrize(("document", "own"), [(MEMBERS, 3), (TRANSACTIONS, 2), (PURCHASES, 2)])
+@pytest.mark.parametrize(("document", "own"), [(MEMBERS, 3), (TRANSACTIONS, 2), (PURCHASES, 3)])
 async def test_a_connection_costs_the_same_for_one_row_and_for_fifty(
     portal: Portal, database: Database, document: str, own: int
 ) -> None:
@@ -46,7 +46,7 @@ async def test_a_connection_costs_the_same_for_one_row_and_for_fifty(
         assert len(page["nodes"]) == len(page["edges"]) == rows_each
         assert page.get("totalCount", rows_each) == rows_each
         statements = await portal.count(household, "olivia", document, id=pool_id(household), first=100)
-        check_frame(statements, own=own)  # the pool, its page, and the count of members
+        check_frame(statements, own=own)  # the pool, its page, the count of members, the purchases' timelines
         counts.append(len(statements))
     assert counts[0] == counts[1]
 
@@ -92,8 +92,18 @@ async def test_a_family_costs_the_same_for_one_child_and_for_fifty(
 
 async def test_the_catalogue_costs_no_statement_of_its_own(portal: Portal, database: Database) -> None:
     household = await make_household(database)
-    document = "{ tiers { code addOns { included addOn { code } } } addOns { code } creditBands { minCredits } }"
+    document = "{ tiers { code addOns { included addOn { code } } } addOns { code } }"
     check_frame(await portal.count(household, "olivia", document), own=0)
+
+
+async def test_all_prices_of_an_operation_share_one_reading_of_the_bands(portal: Portal, database: Database) -> None:
+    household = await make_household(database)
+    quotes = " ".join(
+        f"q{number}: creditQuote(poolId: $id, credits: {number}) {{ quote {{ total {{ amount }} }} }}"
+        for number in range(1, 6)
+    )
+    document = f"query Q($id: ID!) {{ creditBands {{ minCredits }} {quotes} }}"
+    check_frame(await portal.count(household, "olivia", document, id=pool_id(household)), own=1)
 
 
 async def test_aliases_of_one_thing_share_their_statements(portal: Portal, database: Database) -> None:
