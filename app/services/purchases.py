@@ -17,6 +17,7 @@ from app.payments.gateway import Gateway
 from app.payments.outcomes import GatewayUnavailable, Outcome, PaymentMethod
 from app.rules.errors import Forbidden, NotFound, PaymentsUnavailable, QuoteUsed
 from app.rules.permissions import Permission
+from app.rules.pricing import Price
 from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
 from app.services import customers, idempotency, payment_outcomes
 from app.services.audit import record
@@ -141,7 +142,10 @@ async def _open(
             payment_method=f"{method.brand} {method.last4}",
             stripe_payment_method_id=command.payment_method_id,
             metadata_={"stripe_customer_id": customer_id},
-            **_sold(quote),
+            pool_id=quote.pool_id,
+            user_id=quote.user_id,
+            quote_id=quote.quote_id,
+            **sold(price),
         )
         .on_conflict_do_nothing(index_elements=["tenant_id", "quote_id"])
         .returning(CreditPurchase.id)
@@ -165,20 +169,16 @@ async def _open(
     return purchase_id, True
 
 
-def _sold(quote: Quote) -> dict[str, Any]:
-    """What is sold to whom at which price: a purchase keeps it, whatever the bands say later (ruling 4)."""
-    price, band = quote.price, quote.price.band
+def sold(price: Price) -> dict[str, Any]:
+    """What is sold at which price: a purchase keeps it, whatever the bands say later (ruling 4)."""
     return {
-        "pool_id": quote.pool_id,
-        "user_id": quote.user_id,
-        "quote_id": quote.quote_id,
         "credits_amount": price.credits,
         "bonus_credits": price.bonus_credits,
         "total_credits": price.total_credits,
-        "unit_price_cents": band.unit_price_cents,
+        "unit_price_cents": price.band.unit_price_cents,
         "base_cents": price.base_cents,
         "discount_cents": price.discount_cents,
-        "discount_rate": band.discount_rate,
-        "bonus_rate": band.bonus_rate,
+        "discount_rate": price.band.discount_rate,
+        "bonus_rate": price.band.bonus_rate,
         "payment_amount_cents": price.total_cents,
     }
