@@ -22,8 +22,10 @@ from app.logging import configure_logging
 from app.metrics import Metrics, MetricsPage
 from app.page import Page, playground
 from app.payments.gateway import Gateway
+from app.services.card_lists import CardLists
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
+from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.spending.service import Spending
@@ -89,6 +91,7 @@ def _graphql(settings: Settings, database: Database, gateway: Gateway, identity:
         signer=signer,
         catalogue=catalogue,
         spending=Spending(database, catalogue),
+        payment_methods=PaymentMethods(database, gateway, CardLists(gateway)),
     )
     return GraphQLEndpoint(
         schema,
