@@ -163,8 +163,7 @@ def test_what_is_sent_to_its_sandbox_is_held_against_stripes_types(portal: Porta
     assert httpx.post(
         f"{portal.sandbox_url}/v1/customers", data={"foo": "1"}, headers=headers, trust_env=False
     ).is_error
-    sent = watching.look(portal.sandbox_url)
-    assert [one["path"] for one in sent] == ["/v1/customers"]
+    watching.look(portal.sandbox_url)
     with pytest.raises(AssertionError, match="POST /v1/customers: foo: unknown"):
         watching.complain()
 
