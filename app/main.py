@@ -25,8 +25,10 @@ from app.metrics import Metrics, MetricsPage
 from app.page import Page, playground
 from app.payments.gateway import Gateway
 from app.receipts import ReceiptEndpoint
+from app.services.card_lists import CardLists
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
+from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipt_documents import ReceiptDocuments
@@ -94,6 +96,7 @@ def _graphql(settings: Settings, database: Database, gateway: Gateway, identity:
         signer=signer,
         catalogue=catalogue,
         spending=Spending(database, catalogue),
+        payment_methods=PaymentMethods(database, gateway, CardLists(gateway)),
     )
     return GraphQLEndpoint(
         schema,

@@ -33,7 +33,7 @@ async def test_the_list_leads_to_each_purchase(portal: RunningPortal, visiting: 
     for words in ("3 credits", "Elena Rivera", "Paid", "$30.00"):
         await expect(newest).to_contain_text(words)
     async with visit.context.expect_page() as opened:
-        await newest.get_by_role("link", name="Stripe’s receipt for 3 credits").click()
+        await newest.get_by_role("link", name="Stripe receipt for 3 credits").click()
     receipt = await opened.value
     await expect(receipt.get_by_text("$30.00").first).to_be_visible()
     await receipt.close()

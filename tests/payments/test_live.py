@@ -6,6 +6,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,9 +18,10 @@ from app.payments.outcomes import (
     GatewayError,
     IdempotencyMismatch,
     RequiresAction,
+    SetupStatus,
     Succeeded,
 )
-from tests.payments.charging import charge, customer_of
+from tests.payments.charging import RETURN_URL, charge, customer_of
 from tests.payments.sandbox import Sandbox
 
 LIVE = pytest.param("stripe", marks=pytest.mark.stripe_live)
@@ -131,6 +133,25 @@ async def test_a_customer_and_a_card(somewhere: Gateway) -> None:
     assert (card.brand, card.last4, card.customer_id) == ("mastercard", "4444", None)
     assert await somewhere.payment_method(f"pm_{uuid4().hex}") is None
     assert (await somewhere.reachable()).reachable
+
+
+async def test_a_card_is_saved_made_the_default_and_taken_away(somewhere: Gateway) -> None:
+    customer_id = await customer_of(somewhere)
+    setup = await somewhere.start_setup(tenant_id=uuid4(), pool_id=uuid4(), customer_id=customer_id)
+    assert setup.status is SetupStatus.REQUIRES_PAYMENT_METHOD
+    # As a page would; the library is asked past the gateway, which never confirms.
+    form: Any = {"payment_method": "pm_card_visa", "return_url": RETURN_URL}
+    await somewhere._v1().setup_intents.confirm_async(setup.id, form)
+    done = await somewhere.setup(setup.id)
+    assert done is not None
+    assert done.status is SetupStatus.SUCCEEDED
+    [card] = await somewhere.payment_methods(customer_id)
+    assert (card.id, card.customer_id, card.is_default) == (done.payment_method_id, customer_id, False)
+    await somewhere.make_default(customer_id, card.id)
+    assert [one.is_default for one in await somewhere.payment_methods(customer_id)] == [True]
+    await somewhere.detach(card.id)
+    await somewhere.detach(card.id)
+    assert await somewhere.payment_methods(customer_id) == []
 
 
 async def test_a_payment_is_found_by_its_purchase(somewhere: Gateway) -> None:
