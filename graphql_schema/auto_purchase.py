@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from asyncpg import Record
@@ -12,8 +13,11 @@ from app.rules.auto_purchase import State, Stop, advice, cap_cents, state
 from app.rules.errors import Invalid
 from app.rules.permissions import Permission
 from app.services.auto_purchase import books
+from app.services.payment_methods import SEES_CARDS
+from graphql_schema.context import Info
 from graphql_schema.money import Money, money
-from graphql_schema.node import split_id, to_id
+from graphql_schema.node import to_id
+from graphql_schema.payment_methods import PaymentMethod, cards_of, stripe_id
 
 strawberry.enum(State, name="AutoPurchaseState")
 strawberry.enum(Stop, name="AutoPurchaseStop")
@@ -39,10 +43,20 @@ class AutoPurchaseSettings:
     month_ends_at: datetime
     last_purchase_at: datetime | None
     retry_after: datetime | None
-    payment_method_id: strawberry.ID | None
     notify_on_purchase: bool = strawberry.field(description="Refusals are mailed whatever this says.")
     recipients: list[str] = strawberry.field(description="Who is mailed; empty: the owner and the admins.")
     viewer_can_update: bool = strawberry.field(description="Takes MODIFY_SETTINGS and PURCHASE_CREDITS.")
+    pool_key: strawberry.Private[UUID]
+    method_id: strawberry.Private[str | None]
+    sees_cards: strawberry.Private[bool]
+
+    @strawberry.field(description="Null: none is chosen, it is no longer there, or you may not see the pool's cards.")
+    async def payment_method(self, info: Info) -> PaymentMethod | None:
+        if self.method_id is None or not self.sees_cards:
+            return None
+        pool = await info.context.loaders.pool(self.pool_key)
+        wanted = to_id("PaymentMethod", self.method_id)
+        return next((card for card in await cards_of(info.context, pool.wallet) if card.id == wanted), None)
 
 
 @strawberry.input(
@@ -96,8 +110,7 @@ def _plan_value(name: str, value: Any) -> Any:
     if name == "monthly_cap":
         return cap_cents(value)
     if name == "payment_method_id":
-        kind, key = split_id(value) or ("", "")
-        return key if kind == "PaymentMethod" else value
+        return stripe_id(value, "PaymentMethod")
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -106,7 +119,6 @@ def as_auto_purchase(row: Record, actor: Actor, now: datetime) -> AutoPurchaseSe
     found = books.stored(dict(row)).at(now)
     plan, standing, currency = found.plan, found.standing, row["currency"]
     assert standing.month_ends_at is not None  # noqa: S101  rolled over
-    can = (actor.can(row["pool"], one) for one in (Permission.MODIFY_SETTINGS, Permission.PURCHASE_CREDITS))
     return AutoPurchaseSettings(
         enabled=plan.enabled,
         state=state(plan, standing, in_flight=found.in_flight),
@@ -122,8 +134,12 @@ def as_auto_purchase(row: Record, actor: Actor, now: datetime) -> AutoPurchaseSe
         month_ends_at=standing.month_ends_at,
         last_purchase_at=standing.bought_at,
         retry_after=standing.retry_after,
-        payment_method_id=to_id("PaymentMethod", plan.payment_method_id) if plan.payment_method_id else None,
         notify_on_purchase=plan.notify,
         recipients=list(plan.recipients),
-        viewer_can_update=all(can),
+        viewer_can_update=all(
+            actor.can(row["pool"], one) for one in (Permission.MODIFY_SETTINGS, Permission.PURCHASE_CREDITS)
+        ),
+        pool_key=row["pool"],
+        method_id=plan.payment_method_id,
+        sees_cards=any(actor.can(row["pool"], one) for one in SEES_CARDS),
     )

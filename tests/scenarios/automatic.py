@@ -24,6 +24,8 @@ from app.services.spending.service import Spending
 from tests.scenarios.portal import INTENTS, Buying
 from tests.spending.till import worth
 
+EVERYBODY = ["adam@example.com", "olivia@example.com"]
+TRIES = 3  # the library's own, of one call
 PLAN: dict[str, Any] = {"enabled": True, "threshold": Decimal(5), "quantity": Decimal(10), "cap_credits": Decimal(100)}
 
 
