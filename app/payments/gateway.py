@@ -20,6 +20,7 @@ from app.payments.outcomes import (
     outcome_of,
 )
 from app.payments.payment_methods import PaymentMethodCalls
+from app.payments.refunds import RefundCalls
 
 if TYPE_CHECKING:
     import stripe
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 SIGNATURE_TOLERANCE_SECONDS = 300
 
 
-class Gateway(PaymentMethodCalls):
+class Gateway(PaymentMethodCalls, RefundCalls):
     """Payments through Stripe: all its calls."""
 
     async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:

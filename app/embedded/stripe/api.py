@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.embedded.stripe import charges, customers, payment_intents, payment_methods
+from app.embedded.stripe import charges, customers, disputes, payment_intents, payment_methods, refunds
 from app.embedded.stripe.calls import API_VERSION, Call, Operation
 from app.embedded.stripe.faults import Fault, Faults, Journal
 from app.embedded.stripe.parameters import decode
@@ -34,6 +34,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *payment_methods.OPERATIONS,
     *payment_intents.OPERATIONS,
     *charges.OPERATIONS,
+    *refunds.OPERATIONS,
+    *disputes.OPERATIONS,
 )
 _ROUTES = [
     (operation, re.compile(re.escape(operation.path).replace(r"\{\}", "([A-Za-z0-9_-]+)"))) for operation in OPERATIONS
