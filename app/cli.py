@@ -1,6 +1,7 @@
 """The `portal` command. Each command imports what it needs when it runs: help and `portal up` start fast."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,7 +13,13 @@ app = typer.Typer(
 api_key = typer.Typer(no_args_is_help=True, help="API keys of services.")
 ledger = typer.Typer(no_args_is_help=True, help="The credit ledger.")
 app.add_typer(api_key, name="api-key")
+price_bands = typer.Typer(no_args_is_help=True, help="The price bands of prepaid credits.")
 app.add_typer(ledger, name="ledger")
+app.add_typer(price_bands, name="price-bands")
+
+ChangedBy = Annotated[
+    str, typer.Option("--by", help="Who makes the change, for the history.", show_default="your login name")
+]
 
 
 @app.command()
@@ -134,6 +141,58 @@ def ledger_rebuild(pool: Annotated[UUID, typer.Argument(help="The pool's id.")])
     from app.commands.ledger import rebuild_pool
 
     rebuild_pool(str(pool))
+
+
+@price_bands.command("list")
+def price_bands_list(
+    as_json: Annotated[bool, typer.Option("--json", help="As the file that `set --file` reads.")] = False,
+) -> None:
+    """Print the price bands in force, each with what its smallest quantity costs."""
+    from app.commands.price_bands import show
+
+    show(as_json=as_json)
+
+
+@price_bands.command("set")
+def price_bands_set(
+    min_credits: Annotated[str | None, typer.Argument(help="Where the band begins, in credits.")] = None,
+    *,
+    discount: Annotated[str | None, typer.Option(help="The share taken off the price: 5% or 0.05.")] = None,
+    bonus: Annotated[str | None, typer.Option(help="The share of credits given on top: 5% or 0.05.")] = None,
+    unit_price_cents: Annotated[int | None, typer.Option(help="What a credit costs before the discount.")] = None,
+    file: Annotated[Path | None, typer.Option(help="All bands, as TOML or JSON, in place of those in force.")] = None,
+    by: ChangedBy = "",
+) -> None:
+    """Change or add one price band, or replace all by a file. In force at once; what is sold or quoted keeps its price."""
+    from app.commands.price_bands import set_all, set_one
+
+    one_band = [value for value in (min_credits, discount, bonus, unit_price_cents) if value is not None]
+    if file is not None and not one_band:
+        set_all(file, by)
+    elif file is None and min_credits is not None:
+        set_one(min_credits, discount, bonus, unit_price_cents, by)
+    else:
+        raise typer.BadParameter("give either --file, or the quantity where one band begins and what to set.")
+
+
+@price_bands.command("remove")
+def price_bands_remove(
+    min_credits: Annotated[str, typer.Argument(help="Where the band begins, in credits.")], by: ChangedBy = ""
+) -> None:
+    """Remove one price band: the one below it then reaches up to the next."""
+    from app.commands.price_bands import remove
+
+    remove(min_credits, by)
+
+
+@price_bands.command("history")
+def price_bands_history(
+    last: Annotated[int, typer.Option(min=1, max=1000, help="How many changes.")] = 20,
+) -> None:
+    """Print who changed the price bands when, from what to what; newest first."""
+    from app.commands.price_bands import history
+
+    history(last)
 
 
 def main() -> None:

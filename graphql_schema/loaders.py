@@ -3,6 +3,7 @@
 Connections are loaded by (pool, first, after): one statement for all pools of an operation that ask for the same page size.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from strawberry.dataloader import DataLoader
 from app.auth.actor import Actor
 from app.rules.errors import NotFound
 from app.rules.permissions import Permission
+from app.rules.pricing import Band
+from app.services import price_bands
 from app.tenancy import Read
 from graphql_schema import statements
 from graphql_schema.context import Context
@@ -45,6 +48,15 @@ class Loaders:
             self._transaction_pages
         )
         self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
+        self._bands: tuple[Band, ...] = ()
+        self._bands_turn = asyncio.Lock()
+
+    async def price_bands(self) -> tuple[Band, ...]:
+        """The price bands in force at the operation's instant, read once for all its quotes."""
+        session = await self._context.session()
+        async with self._bands_turn:
+            self._bands = self._bands or await price_bands.current(session.tx)
+        return self._bands
 
     async def pool(self, pool_id: UUID) -> CreditPool:
         """A pool that is known to exist for the viewer. Raises NotFound otherwise."""

@@ -1,5 +1,6 @@
 """Purchases of credits and the quotes before them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -8,9 +9,8 @@ from uuid import UUID
 import strawberry
 from asyncpg import Record
 
-from app.rules.pricing import Price, cheaper_larger, next_band
+from app.rules.pricing import Band, Price, cheaper_larger, next_band
 from app.rules.purchases import PurchaseStatus
-from app.services.catalogue import Catalogue
 from app.services.quotes import Quote
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
@@ -91,11 +91,11 @@ class PurchasePayload:
     user_errors: list[UserError]
 
 
-def as_quote(quote: Quote, token: str, catalogue: Catalogue) -> CreditQuote:
+def as_quote(quote: Quote, token: str, bands: Sequence[Band]) -> CreditQuote:
     """An issued quote as the API shows it; its id is the token that buys."""
     price = quote.price
-    following = next_band(price.credits, catalogue.bands)
-    better = cheaper_larger(price, catalogue.bands)
+    following = next_band(price.credits, bands)
+    better = cheaper_larger(price, bands)
     return CreditQuote(
         id=strawberry.ID(token),
         credits=price.credits,

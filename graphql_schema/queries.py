@@ -46,11 +46,12 @@ class Query:
         parts = split_id(id)
         return await _node(info.context, *parts) if parts else None
 
-    @strawberry.field(description="The seven tiers, from the smallest to the largest.")
+    @strawberry.field(description="The tiers on offer, from the smallest to the largest.")
     async def tiers(self, info: Info) -> list[Tier]:
         await info.context.session()
         catalogue = await info.context.services.catalogue.current()
-        return list(tiers_of(catalogue).values())
+        tiers = tiers_of(catalogue)
+        return [tiers[tier.id] for tier in catalogue.offered]
 
     @strawberry.field
     async def add_ons(self, info: Info) -> list[AddOn]:
@@ -60,9 +61,7 @@ class Query:
 
     @strawberry.field(description="Price bands of prepaid credits, from the smallest quantity up.")
     async def credit_bands(self, info: Info) -> list[CreditBand]:
-        await info.context.session()
-        catalogue = await info.context.services.catalogue.current()
-        return [as_band(band) for band in catalogue.bands]
+        return [as_band(band) for band in await info.context.loaders.price_bands()]
 
     @strawberry.field(description="A pool that the viewer belongs to; null if there is none with this id.")
     async def pool(self, info: Info, id: strawberry.ID) -> CreditPool | None:
@@ -99,10 +98,10 @@ async def _quote(context: Context, pool_id: strawberry.ID, quantity: Decimal) ->
     if pool_key is None:
         raise NotFound("pool", path=("poolId",))
     actor.require(pool_key, Permission.PURCHASE_CREDITS)
-    catalogue = await context.services.catalogue.current()
-    priced = price(check_quantity(quantity), catalogue.bands)
+    bands = await context.loaders.price_bands()
+    priced = price(check_quantity(quantity), bands)
     quote, token = context.services.signer.issue(actor.tenant_id, pool_key, actor.user_id, priced, context.now)
-    return CreditQuotePayload(quote=as_quote(quote, token, catalogue), user_errors=[])
+    return CreditQuotePayload(quote=as_quote(quote, token, bands), user_errors=[])
 
 
 async def _node(context: Context, type_name: str, key: str) -> Node | None:

@@ -130,7 +130,7 @@ class CreditBand:
 
 @lru_cache(maxsize=2)  # the current reading, and one that an operation under way still has
 def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
-    """The tiers as the API shows them, by code, from the smallest to the largest: made once for each reading."""
+    """All tiers as the API shows them, by code, those no longer on offer too: made once for each reading."""
     return {tier.id: _as_tier(tier, catalogue) for tier in catalogue.tiers}
 
 

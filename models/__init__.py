@@ -8,7 +8,7 @@ from models.audit import AuditEvent
 from models.auto_purchase import AutoPurchaseSettings
 from models.base import Base
 from models.billing_events import BillingEvent
-from models.catalogue import CreditPriceBand, ModelPrice, SubscriptionAddOn, SubscriptionTier
+from models.catalogue import CreditPriceBand, CreditPriceBandChange, ModelPrice, SubscriptionAddOn, SubscriptionTier
 from models.disputes import Dispute
 from models.idempotency import IdempotencyKey
 from models.invitations import Invitation
@@ -35,6 +35,7 @@ __all__ = [
     "CreditPool",
     "CreditPoolMember",
     "CreditPriceBand",
+    "CreditPriceBandChange",
     "CreditPurchase",
     "CreditReservation",
     "CreditReversal",

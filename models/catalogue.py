@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Numeric, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Identity, Numeric, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
@@ -18,6 +19,7 @@ from models.base import (
     Multiplier,
     Name,
     Prose,
+    Timestamp,
     UpdatedAt,
     not_negative,
 )
@@ -93,6 +95,22 @@ class CreditPriceBand(Base):
     unit_price_cents: Mapped[Cents]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+class CreditPriceBandChange(Base):
+    """Who changed the price bands when; `bands_before` and `bands_after` list all of them, numbers as text."""
+
+    __tablename__ = "credit_price_band_changes"
+    __table_args__ = (
+        CheckConstraint("btrim(changed_by) <> ''", name="changed_by"),
+        CheckConstraint("bands_after <> bands_before", name="bands"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    changed_at: Mapped[Timestamp] = mapped_column(server_default=text("clock_timestamp()"))
+    changed_by: Mapped[Name]
+    bands_before: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
+    bands_after: Mapped[list[dict[str, str]]] = mapped_column(JSONB)
 
 
 class ModelPrice(Base):

@@ -1,4 +1,7 @@
-"""The catalogue in memory: tiers, add-ons and price bands have no tenant and change rarely. Read anew when it is older than ten seconds."""
+"""The catalogue in memory: tiers, add-ons and model prices have no tenant and change rarely. Read anew when it is older than ten seconds.
+
+Price bands are not in it: what is charged by them must be exact, so a quote reads them in its own transaction (price_bands.py).
+"""
 
 import asyncio
 import time
@@ -9,10 +12,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.rules.pricing import Band
 from app.tenancy import Database
-from models.catalogue import CreditPriceBand, SubscriptionAddOn, SubscriptionTier
 from models.catalogue import ModelPrice as StoredModelPrice
+from models.catalogue import SubscriptionAddOn, SubscriptionTier
 
 MAX_AGE_SECONDS = 10.0
 
@@ -40,6 +42,7 @@ class Tier:
     available_add_ons: tuple[str, ...]
     sort_order: int
     badge: str | None
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,19 @@ class ModelPrice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """One reading of the catalogue's tables. It is the key to what was made of it: hence no equality but identity."""
+    """One reading of the catalogue's tables. It is the key to what was made of it: hence no equality but identity.
+
+    `tiers` are all of them: a pool whose tier is no longer on offer keeps its credits, limits and prices.
+    """
 
     tiers: tuple[Tier, ...]
     add_ons: tuple[AddOn, ...]
-    bands: tuple[Band, ...]
     model_prices: tuple[ModelPrice, ...]
+
+    @property
+    def offered(self) -> tuple[Tier, ...]:
+        """The tiers that can be subscribed to, from the smallest to the largest."""
+        return tuple(tier for tier in self.tiers if tier.is_active)
 
     def tier(self, tier_id: str) -> Tier:
         return next(tier for tier in self.tiers if tier.id == tier_id)
@@ -99,20 +109,14 @@ class CatalogueCache:
     async def _read(self) -> Catalogue:
         tier_columns, add_on_columns = _columns(SubscriptionTier, Tier), _columns(SubscriptionAddOn, AddOn)
         async with self._database.connection() as connection:
-            tiers = await connection.execute(
-                select(*tier_columns).where(SubscriptionTier.is_active).order_by(SubscriptionTier.sort_order)
-            )
+            tiers = await connection.execute(select(*tier_columns).order_by(SubscriptionTier.sort_order))
             add_ons = await connection.execute(
                 select(*add_on_columns).where(SubscriptionAddOn.is_active).order_by(SubscriptionAddOn.id)
-            )
-            bands = await connection.execute(
-                select(*_columns(CreditPriceBand, Band)).order_by(CreditPriceBand.min_credits)
             )
             prices = await connection.execute(select(*_columns(StoredModelPrice, ModelPrice)))
             return Catalogue(
                 tiers=tuple(Tier(**_frozen(row._asdict())) for row in tiers),
                 add_ons=tuple(AddOn(**_frozen(row._asdict())) for row in add_ons),
-                bands=tuple(Band(**row._asdict()) for row in bands),
                 model_prices=tuple(ModelPrice(**row._asdict()) for row in prices),
             )
 

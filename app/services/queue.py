@@ -17,6 +17,8 @@ class Job(StrEnum):
     FINISH_PURCHASE = "purchase.finish"
     MAIL_RECEIPT = "purchase.mail_receipt"
     HANDLE_STRIPE_EVENT = "stripe.event"
+    FINISH_REFUND = "refund.finish"
+    MAIL_NOTICE = "notice.mail"
 
 
 async def enqueue(tx: Transaction, job: Job, payload: dict[str, Any], *, after: timedelta | None = None) -> None:

@@ -13,9 +13,10 @@ from uuid import UUID
 from sqlalchemy import Row, func, insert, select, update
 
 from app.rules.burn_order import Bucket
+from app.rules.errors import NotFound
 from app.rules.purchases import CREDITED, PurchaseStatus, refund_status
-from app.rules.refunds import RETURNED, Share, Sold, Taken, share, take_back
-from app.services.ledger import Entry, EntryKind, LockedPool, post
+from app.rules.refunds import CLAIMED, RETURNED, RefundStatus, Share, Sold, Taken, share, take_back
+from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, post
 from app.tenancy import Transaction
 from models.disputes import Dispute
 from models.purchases import CreditPurchase
@@ -33,25 +34,46 @@ class Cause:
     returned: str = "Refund that did not reach the card: credits given back"
 
 
+async def lock_purchase(tx: Transaction, purchase_id: UUID) -> tuple[LockedPool, Row[Any]]:
+    """Lock a purchase's pool, then the purchase itself: whoever changes what went back of it does so alone. Raises NotFound."""
+    mine = (CreditPurchase.tenant_id == tx.tenant_id, CreditPurchase.id == purchase_id)
+    pool_id = await tx.scalar(select(CreditPurchase.pool_id).where(*mine))
+    if pool_id is None:
+        raise NotFound("purchase", path=("id",))
+    pool = await lock_pool(tx, pool_id)
+    return pool, (await tx.execute(select(CreditPurchase.__table__).where(*mine).with_for_update())).one()
+
+
 async def returned_cents(tx: Transaction, purchase: Row[Any]) -> int:
     """What of the payment is back with the customer or their bank, at most what was paid. Cents."""
-    refunded = await tx.scalar(
+    cents = await refund_cents(tx, purchase.id, RETURNED) + await disputed_cents(tx, purchase.id)
+    return min(cents, purchase.payment_amount_cents)
+
+
+async def claimed_cents(tx: Transaction, purchase: Row[Any]) -> int:
+    """What no further refund may give back: refunds decided, under way or done, and what banks hold. Cents."""
+    return await refund_cents(tx, purchase.id, CLAIMED) + await disputed_cents(tx, purchase.id)
+
+
+async def refund_cents(tx: Transaction, purchase_id: UUID, statuses: frozenset[RefundStatus]) -> int:
+    """The purchase's refunds of these statuses in all. Cents."""
+    cents: int = await tx.scalar(
         select(func.coalesce(func.sum(Refund.amount_cents), 0)).where(
             Refund.tenant_id == tx.tenant_id,
-            Refund.purchase_id == purchase.id,
-            Refund.status.in_([status.value for status in RETURNED]),
+            Refund.purchase_id == purchase_id,
+            Refund.status.in_([status.value for status in statuses]),
         )
     )
-    disputed = await disputed_cents(tx, purchase.id)
-    return min(refunded + disputed, purchase.payment_amount_cents)
+    return cents
 
 
 async def disputed_cents(tx: Transaction, purchase_id: UUID) -> int:
     """What banks hold of the payment now. Cents."""
     held = func.coalesce(func.sum(Dispute.withdrawn_cents), 0)
-    return int(
-        await tx.scalar(select(held).where(Dispute.tenant_id == tx.tenant_id, Dispute.purchase_id == purchase_id))
+    cents: int = await tx.scalar(
+        select(held).where(Dispute.tenant_id == tx.tenant_id, Dispute.purchase_id == purchase_id)
     )
+    return cents
 
 
 async def settle(tx: Transaction, pool: LockedPool, purchase: Row[Any], cause: Cause) -> Decimal:
@@ -71,7 +93,7 @@ async def settle(tx: Transaction, pool: LockedPool, purchase: Row[Any], cause: C
     )
     if due.purchased or due.bonus:
         taken = take_back(due, pool.remaining, pool.available)
-        await _keep(tx, purchase, cause, cents, due, taken)
+        await _keep(tx, purchase, cause, due, taken, returned_cents=cents)
         await post(tx, pool, _entries(purchase, cause, taken), shortfall=taken.shortfall)
     return due.total
 
@@ -80,15 +102,17 @@ async def _taken_so_far(tx: Transaction, purchase_id: UUID) -> Share:
     row = (
         await tx.execute(
             select(
-                func.coalesce(func.sum(CreditReversal.purchased_credits), 0),
-                func.coalesce(func.sum(CreditReversal.bonus_credits), 0),
+                func.coalesce(func.sum(CreditReversal.purchased_credits), 0).label("purchased"),
+                func.coalesce(func.sum(CreditReversal.bonus_credits), 0).label("bonus"),
             ).where(CreditReversal.tenant_id == tx.tenant_id, CreditReversal.purchase_id == purchase_id)
         )
     ).one()
-    return Share(Decimal(row[0]), Decimal(row[1]))
+    return Share(Decimal(row.purchased), Decimal(row.bonus))
 
 
-async def _keep(tx: Transaction, purchase: Row[Any], cause: Cause, cents: int, due: Share, taken: Taken) -> None:
+async def _keep(
+    tx: Transaction, purchase: Row[Any], cause: Cause, due: Share, taken: Taken, *, returned_cents: int
+) -> None:
     await tx.execute(
         insert(CreditReversal).values(
             tenant_id=tx.tenant_id,
@@ -96,7 +120,7 @@ async def _keep(tx: Transaction, purchase: Row[Any], cause: Cause, cents: int, d
             purchase_id=purchase.id,
             refund_id=cause.refund_id,
             dispute_id=cause.dispute_id,
-            returned_cents=cents,
+            returned_cents=returned_cents,
             purchased_credits=due.purchased,
             bonus_credits=due.bonus,
             from_purchased=taken.purchased,
@@ -112,13 +136,13 @@ def _entries(purchase: Row[Any], cause: Cause, taken: Taken) -> list[Entry]:
         Entry(
             EntryKind.REFUND,
             bucket,
-            -credits,
+            -amount,
             user_id=purchase.user_id,
             source_id=str(purchase.id),
-            description=cause.taken if credits > 0 else cause.returned,
+            description=cause.taken if amount > 0 else cause.returned,
             payment_intent_id=purchase.stripe_payment_intent_id,
             payment_currency=purchase.payment_currency,
         )
-        for bucket, credits in ((Bucket.PURCHASED, taken.purchased), (Bucket.BONUS, taken.bonus))
-        if credits
+        for bucket, amount in ((Bucket.PURCHASED, taken.purchased), (Bucket.BONUS, taken.bonus))
+        if amount
     ]

@@ -1,7 +1,6 @@
 """Everything that the portal stands on: tables, roles, grants, policies, partitions, the queue and the catalogue."""
 
 import json
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from alembic import op
 
 from app.rules.catalogue import ADD_ONS, MODEL_PRICES, PRICE_BANDS, TIERS
 from migrations.policies import Access, Sight, statements
+from migrations.scripts import run
 
 revision = "0001"
 down_revision = None
@@ -18,7 +18,6 @@ branch_labels = None
 depends_on = None
 
 SQL = Path(__file__).parent / "sql_0001"
-STATEMENT = re.compile(r"(?:\$\$.*?\$\$|.)+?;(?=\s*\n|\Z)", re.DOTALL)  # a $$ body is one piece, whatever stands in it
 
 # The ledger, the usage, and the audit trail are append-only: nobody is granted UPDATE or DELETE on them.
 ACCESS = (
@@ -56,12 +55,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run(SQL / "downgrade.sql")
-
-
-def run(script: Path) -> None:
-    """Run a script statement by statement, as the driver takes them; each ends with a semicolon at the end of a line."""
-    for statement in STATEMENT.findall(script.read_text(encoding="utf-8")):
-        op.get_bind().exec_driver_sql(statement)
 
 
 def seed_catalogue() -> None:

@@ -13,6 +13,7 @@ GLOBAL = {
     "subscription_tiers",
     "subscription_add_ons",
     "credit_price_bands",
+    "credit_price_band_changes",
     "model_prices",
     "webhook_events",
     "alembic_version",

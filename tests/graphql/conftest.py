@@ -29,17 +29,9 @@ async def issuer_of_tokens(issuer_key: RSAKey) -> AsyncIterator[ScriptedIssuer]:
         yield issuer
 
 
-@pytest.fixture(scope="module")
-async def portal(
-    urls: Urls,
-    issuer_of_tokens: ScriptedIssuer,
-    issuer_key: RSAKey,
-    sandbox_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Portal]:
-    """The application with the module's database."""
-    data: Path = tmp_path_factory.mktemp("portal")
-    settings = Settings(
+def settings_of(urls: Urls, sandbox_url: str, issuer_url: str, data: Path) -> Settings:
+    """Settings of a portal on this database."""
+    return Settings(
         env="development",
         public_url="http://127.0.0.1:8000",
         data_dir=data,
@@ -51,8 +43,20 @@ async def portal(
         stripe_api_base=sandbox_url,
         stripe_publishable_key=PUBLISHABLE_KEY,
         stripe_webhook_secret=WEBHOOK_SECRET,
-        oidc_issuer=issuer_of_tokens.url,
+        oidc_issuer=issuer_url,
     )
+
+
+@pytest.fixture(scope="module")
+async def portal(
+    urls: Urls,
+    issuer_of_tokens: ScriptedIssuer,
+    issuer_key: RSAKey,
+    sandbox_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Portal]:
+    """The application with the module's database."""
+    settings = settings_of(urls, sandbox_url, issuer_of_tokens.url, tmp_path_factory.mktemp("portal"))
     statements: list[str] = []
     with listening(statements):
         app = create_app(settings)

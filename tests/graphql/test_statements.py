@@ -92,8 +92,18 @@ async def test_a_family_costs_the_same_for_one_child_and_for_fifty(
 
 async def test_the_catalogue_costs_no_statement_of_its_own(portal: Portal, database: Database) -> None:
     household = await make_household(database)
-    document = "{ tiers { code addOns { included addOn { code } } } addOns { code } creditBands { minCredits } }"
+    document = "{ tiers { code addOns { included addOn { code } } } addOns { code } }"
     check_frame(await portal.count(household, "olivia", document), own=0)
+
+
+async def test_all_prices_of_an_operation_share_one_reading_of_the_bands(portal: Portal, database: Database) -> None:
+    household = await make_household(database)
+    quotes = " ".join(
+        f"q{number}: creditQuote(poolId: $id, credits: {number}) {{ quote {{ total {{ amount }} }} }}"
+        for number in range(1, 6)
+    )
+    document = f"query Q($id: ID!) {{ creditBands {{ minCredits }} {quotes} }}"
+    check_frame(await portal.count(household, "olivia", document, id=pool_id(household)), own=1)
 
 
 async def test_aliases_of_one_thing_share_their_statements(portal: Portal, database: Database) -> None:
