@@ -17,6 +17,7 @@ from app.services.mail import Mailer
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
+from app.services.refund_notices import NoticeMails
 from app.services.spending.service import Spending
 from app.services.stripe_events.handler import Services
 from app.services.upkeep import Upkeep
@@ -48,11 +49,13 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     )
     catalogue = CatalogueCache(database)
     purchasing = Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url)
+    mailer = Mailer(settings.smtp_url, settings.mail_from)
     handlers = Handlers(
         purchasing=purchasing,
         stripe=Services(gateway, database, purchasing),
         inbox=inbox,
-        receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
+        receipts=Receipts(database, mailer, settings.public_url),
+        notices=NoticeMails(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
     )
     await gateway.open()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, insert, select, update
 
 from app.payments.refunds import StripeRefund
 from app.rules.money import money_text
@@ -36,7 +36,7 @@ async def apply(tx: Transaction, pool: LockedPool, purchase: Row[Any], told: Str
     """Apply what Stripe says of one refund of the purchase. Both are locked (`reversals.lock_purchase`)."""
     refund = await _known(tx, purchase.id, told)
     if refund is None:
-        refund = await _discovered(tx, purchase, told)
+        refund = await _discovered(tx, purchase, told, now)
     if (told.amount_cents, told.currency.upper()) != (refund.amount_cents, refund.currency):
         raise RefundMismatch(
             f"refund {refund.id} is {refund.amount_cents} {refund.currency}, {told.id} at Stripe {told.amount_cents} {told.currency}"
@@ -64,9 +64,7 @@ async def _known(tx: Transaction, purchase_id: UUID, told: StripeRefund) -> Row[
         named = UUID(told.metadata.get("refund_id", ""))
     except ValueError:
         return None
-    return await _locked(
-        tx, Refund.id == named, Refund.purchase_id == purchase_id, or_(Refund.stripe_refund_id.is_(None))
-    )
+    return await _locked(tx, Refund.id == named, Refund.purchase_id == purchase_id, Refund.stripe_refund_id.is_(None))
 
 
 async def _locked(tx: Transaction, *wanted: Any) -> Row[Any] | None:
@@ -75,7 +73,7 @@ async def _locked(tx: Transaction, *wanted: Any) -> Row[Any] | None:
     )
 
 
-async def _discovered(tx: Transaction, purchase: Row[Any], told: StripeRefund) -> Row[Any]:
+async def _discovered(tx: Transaction, purchase: Row[Any], told: StripeRefund, now: datetime) -> Row[Any]:
     """The row of a refund that somebody made at Stripe's dashboard."""
     refund_id = uuid4()
     await tx.execute(
@@ -90,6 +88,7 @@ async def _discovered(tx: Transaction, purchase: Row[Any], told: StripeRefund) -
             currency=told.currency.upper(),
             reason="Refunded at Stripe",
             stripe_refund_id=told.id,
+            decided_at=now,
         )
     )
     found = await _locked(tx, Refund.id == refund_id)
