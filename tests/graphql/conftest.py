@@ -64,6 +64,20 @@ async def portal(
             yield Portal(app, client, issuer_of_tokens, issuer_key, QuoteSigner(SECRET), statements)
 
 
+@pytest.fixture
+async def other_portal(
+    urls: Urls,
+    issuer_of_tokens: ScriptedIssuer,
+    issuer_key: RSAKey,
+    sandbox_url: str,
+    tmp_path: Path,
+) -> AsyncIterator[Portal]:
+    """A second application on the module's database, new in each test: with nothing in its memory, or with what it read itself."""
+    app = create_app(settings_of(urls, sandbox_url, issuer_of_tokens.url, tmp_path))
+    async with client_of(app) as client:
+        yield Portal(app, client, issuer_of_tokens, issuer_key, QuoteSigner(SECRET))
+
+
 @pytest.fixture(scope="module")
 async def rows(inspector: asyncpg.Connection) -> asyncpg.Connection:
     """A superuser's connection: sees what is really there."""

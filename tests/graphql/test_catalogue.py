@@ -3,12 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.tenancy import Database
 from tests.database.test_specification import CODES, OFF_WHEN_ABSENT, SPECIFICATION
 from tests.factories import make_household
-from tests.graphql.portal import Portal
+from tests.graphql.documents import NODE
+from tests.graphql.portal import Portal, pool_id
 
 FLAGS = sorted({*SPECIFICATION["tiers"]["ENTERPRISE_PLUS"]["features"], *OFF_WHEN_ABSENT, "uptimeGuarantee"})
 TIERS = """{ tiers { code displayName description localizationKey badge sortOrder includedCreditsPerUser
@@ -58,6 +60,27 @@ async def test_the_tiers_are_the_specifications(portal: Portal, database: Databa
         assert tier["localizationKey"] == f"billing.tiers.{tier['code'].lower()}"
         assert (tier["badge"], tier["sortOrder"]) == (wanted.get("badge"), wanted["sortOrder"])
         assert {one["addOn"]["code"]: one["included"] for one in tier["addOns"]} == ADD_ONS_OF[tier["code"]]
+
+
+async def test_a_tier_that_is_no_longer_on_offer_stays_where_it_was_sold(
+    other_portal: Portal, database: Database, rows: asyncpg.Connection
+) -> None:
+    household = await make_household(database, tier="TEAM")
+    await rows.execute("UPDATE subscription_tiers SET is_active = false WHERE id = 'TEAM'")
+    try:
+        offered = (await other_portal.ask(household, "olivia", "{ tiers { code } }")).data["tiers"]
+        assert [one["code"] for one in offered] == [code for code in CODES if code != "TEAM"]
+        document = (
+            "query Q($id: ID!) { pool(id: $id) { subscription { tier { id code rateLimits { tokensPerMinute } } } } }"
+        )
+        asked = await other_portal.ask(household, "olivia", document, id=pool_id(household))
+        tier = asked.data["pool"]["subscription"]["tier"]
+        assert tier["code"] == "TEAM"
+        assert tier["rateLimits"]["tokensPerMinute"] == SPECIFICATION["tiers"]["TEAM"]["rateLimits"]["tokensPerMinute"]
+        again = await other_portal.ask(household, "olivia", NODE, id=tier["id"])
+        assert again.data["node"] == {"__typename": "Tier", "id": tier["id"]}
+    finally:
+        await rows.execute("UPDATE subscription_tiers SET is_active = true")
 
 
 async def test_the_add_ons(portal: Portal, database: Database) -> None:

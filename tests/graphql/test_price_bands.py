@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
@@ -11,20 +10,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from joserfc.jwk import RSAKey
 
-from app.main import create_app
 from app.rules.errors import Invalid
 from app.rules.price_bands import BandChange, with_band, without_band
 from app.rules.pricing import Band
 from app.services import price_bands
 from app.tenancy import Database
-from tests.auth.serving import ScriptedIssuer
 from tests.conftest import Urls, connecting
 from tests.factories import Household, make_household
-from tests.graphql.conftest import settings_of
 from tests.graphql.documents import PURCHASE, QUOTE
-from tests.graphql.portal import Portal, client_of, pool_id
+from tests.graphql.portal import Portal, pool_id
 from tests.payments.sandbox import Sandbox
 from tests.rules.bands import BANDS
 
@@ -66,21 +61,8 @@ async def owner(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def shop(
-    urls: Urls,
-    database: Database,
-    portal: Portal,
-    sandbox: Sandbox,
-    sandbox_url: str,
-    issuer_of_tokens: ScriptedIssuer,
-    issuer_key: RSAKey,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Shop]:
-    app = create_app(settings_of(urls, sandbox_url, issuer_of_tokens.url, tmp_path_factory.mktemp("other")))
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(client_of(app))
-        other = Portal(app, client, issuer_of_tokens, issuer_key, portal.signer)
-        yield Shop([portal, other], await make_household(database, stripe_customer_id=None))
+async def shop(portal: Portal, other_portal: Portal, database: Database, sandbox: Sandbox) -> Shop:
+    return Shop([portal, other_portal], await make_household(database, stripe_customer_id=None))
 
 
 def dearer(bands: tuple[Band, ...]) -> tuple[Band, ...]:
