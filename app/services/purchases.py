@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.auth.actor import Actor, Principal, acting, utc_now
 from app.payments.gateway import Gateway
-from app.payments.outcomes import GatewayUnavailable, Outcome
+from app.payments.outcomes import GatewayUnavailable, Outcome, PaymentMethod
 from app.rules.errors import Forbidden, NotFound, PaymentsUnavailable, QuoteUsed
 from app.rules.permissions import Permission
 from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
@@ -67,14 +67,14 @@ class Purchasing:
             quote = self._read_quote(session.actor, command)
             buyer = await _buyer(session.tx, quote)
         try:
-            await self._check_method(command, buyer.stripe_customer_id)
+            method = await self._method(command, buyer.stripe_customer_id)
             customer_id = await self._customer(quote, buyer)
         except GatewayUnavailable as error:
             log.warning("purchase.payments_unavailable", error=str(error))
             raise PaymentsUnavailable from None
         async with acting(self.database, principal) as session:
             self._read_quote(session.actor, command)  # a permission taken or a quote expired meanwhile
-            purchase_id, is_new = await _open(session.tx, command, quote, customer_id)
+            purchase_id, is_new = await _open(session.tx, command, quote, customer_id, method)
         if is_new:
             await self.finish(principal.tenant_id, purchase_id)
         return purchase_id
@@ -124,12 +124,13 @@ class Purchasing:
             )
             return str(await tx.scalar(select(CreditPool.stripe_customer_id).where(*pool)))
 
-    async def _check_method(self, command: PurchaseCommand, customer_id: str | None) -> None:
-        """Before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
+    async def _method(self, command: PurchaseCommand, customer_id: str | None) -> PaymentMethod:
+        """Checked before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
         method = await self.gateway.payment_method(command.payment_method_id)
         if method is None or method.customer_id not in {None, customer_id}:
             # A stranger's card reads as one that does not exist.
             raise NotFound("payment method", path=("paymentMethodId",))
+        return method
 
 
 async def _buyer(tx: Transaction, quote: Quote) -> Row[Any]:
@@ -144,7 +145,9 @@ async def _buyer(tx: Transaction, quote: Quote) -> Row[Any]:
     return row
 
 
-async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, customer_id: str) -> tuple[UUID, bool]:
+async def _open(
+    tx: Transaction, command: PurchaseCommand, quote: Quote, customer_id: str, method: PaymentMethod
+) -> tuple[UUID, bool]:
     """Write the pending purchase, its key and the job that finishes it, all or none; (id, whether it is new)."""
     purchase_id = uuid4()
     owner = await idempotency.claim(tx, command.idempotency_key, OPERATION, command.digest, purchase_id)
@@ -157,7 +160,7 @@ async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, custome
             tenant_id=tx.tenant_id,
             id=purchase_id,
             idempotency_key=command.idempotency_key,
-            payment_method="card",
+            payment_method=f"{method.brand} {method.last4}",
             stripe_payment_method_id=command.payment_method_id,
             metadata_={"stripe_customer_id": customer_id},
             **_sold(quote),
