@@ -46,7 +46,7 @@ def withdrawn_cents(amount_cents: int, movements: Sequence[int], *, won: bool, s
 
 _ADVICE = {
     DisputeState.INQUIRY: "Your bank has asked about this payment. No money moved. If you know the payment, tell your bank so.",
-    DisputeState.OPEN: "Your bank took this payment back, and its credits with it. If that was a mistake, withdraw the dispute at your bank.",
+    DisputeState.OPEN: "Your bank took this payment back; its credits left with it. If that was a mistake, withdraw the dispute there.",
     DisputeState.WON: "The dispute was decided in favour of the payment. Its credits are back in the pool; there is nothing to do.",
     DisputeState.LOST: "The bank returned this payment to the cardholder, and its credits were taken back. Buy credits again to go on.",
     DisputeState.CLOSED: "Your bank has closed its question about this payment. There is nothing to do.",

@@ -177,7 +177,7 @@ class RefundTooLarge(Refusal):
                 f"There is nothing left to refund: {paid_back} were given back, are on their way back or are disputed."
             )
         else:
-            message = f"{units(asked or 0)} {currency} can't be refunded: {units(left)} is left ({paid_back} went back or are on their way)."
+            message = f"{units(asked or 0)} {currency} can't be refunded: {units(left)} is left ({paid_back} are on their way or back)."
         super().__init__(message, path=("amountCents",))
 
 

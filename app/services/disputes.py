@@ -11,8 +11,8 @@ from app.payments.refunds import StripeDispute
 from app.rules.disputes import advice, state
 from app.rules.money import money_text
 from app.services import reversals
-from app.services.ledger import LockedPool
 from app.services.refund_notices import Notice, announce
+from app.services.reversals import LockedPurchase
 from app.tenancy import Transaction
 from models.disputes import Dispute
 
@@ -32,8 +32,8 @@ def is_stale(told: list[StripeDispute], seen: Mapping[str, int], now: Mapping[st
     return any(seen.get(one.id, 0) != now.get(one.id, 0) for one in told)
 
 
-async def apply(tx: Transaction, pool: LockedPool, purchase: Row[Any], told: StripeDispute, now: datetime) -> None:
-    """Apply what Stripe says of one dispute of the purchase. Both are locked (`reversals.lock_purchase`)."""
+async def apply(tx: Transaction, purchase: LockedPurchase, told: StripeDispute, now: datetime) -> None:
+    """Apply what Stripe says of one dispute of the purchase."""
     known = await tx.row(
         select(Dispute.__table__)
         .where(Dispute.tenant_id == tx.tenant_id, Dispute.stripe_dispute_id == told.id)
@@ -49,12 +49,13 @@ async def apply(tx: Transaction, pool: LockedPool, purchase: Row[Any], told: Str
     }
     if known is not None and all(getattr(known, name) == value for name, value in values.items()):
         return
-    dispute_id = await _write(tx, purchase, told, known, values)
+    dispute_id = await _write(tx, purchase.row, told, known, values)
     cause = reversals.Cause(
         dispute_id=dispute_id, taken="Disputed payment", returned="Dispute settled: credits given back"
     )
-    taken = await reversals.settle(tx, pool, purchase, cause)
-    await _tell(tx, purchase, told, known, dispute_id, taken=f"{taken:f}", now=now)
+    taken = await reversals.settle(tx, purchase, cause)
+    notice = _notice(dispute_id, told, known, credits_taken=f"{taken:f}")
+    await announce(tx, purchase.row, notice, now)
 
 
 async def _write(
@@ -84,16 +85,7 @@ async def _write(
     return dispute_id
 
 
-async def _tell(
-    tx: Transaction,
-    purchase: Row[Any],
-    told: StripeDispute,
-    known: Row[Any] | None,
-    dispute_id: UUID,
-    *,
-    taken: str,
-    now: datetime,
-) -> None:
+def _notice(dispute_id: UUID, told: StripeDispute, known: Row[Any] | None, *, credits_taken: str) -> Notice:
     """People hear of a dispute's opening, of its end, and of money that moves; of nothing else that banks write to each other."""
     current = state(told.status)
     before = state(known.stripe_status) if known is not None else None
@@ -104,7 +96,7 @@ async def _tell(
         "amount_cents": told.amount_cents,
         "withdrawn_cents": told.withdrawn_cents,
         "currency": told.currency.upper(),
-        "credits": taken,
+        "credits": credits_taken,
     }
     subject = None
     if current is not before or moved:
@@ -112,5 +104,4 @@ async def _tell(
         subject = f"Your payment of {paid} is disputed" if known is None else f"The dispute of {paid}: {current}"
     step = str(known.version + 1 if known is not None else 1)
     kind = "dispute.opened" if known is None else f"dispute.{current}"
-    notice = Notice(kind, ("dispute", dispute_id), data, subject, (advice(current),) if subject else (), step)
-    await announce(tx, purchase, notice, now)
+    return Notice(kind, ("dispute", dispute_id), data, subject, (advice(current),) if subject else (), step)

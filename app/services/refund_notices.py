@@ -88,7 +88,9 @@ class NoticeMails:
         """Mail a notice to everybody whom it was not mailed to yet. A crash after sending may send it again; it never stays unsent."""
         scope = Scope(tenant_id, ActorKind.WORKER)
         async with self.database.transaction(scope, read_only=True) as tx:
-            rows = await tx.rows(_unsent().where(Notification.tenant_id == tenant_id, Notification.dedupe_key == dedupe_key))
+            rows = await tx.rows(
+                _unsent().where(Notification.tenant_id == tenant_id, Notification.dedupe_key == dedupe_key)
+            )
         for row in rows:
             await self.mailer.send(row.email, "notice", self._values(row.parameters))
             async with self.database.transaction(scope) as tx:

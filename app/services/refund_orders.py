@@ -2,7 +2,7 @@
 more than was paid (rulings 11 and 22). Each function is one transaction's work; Stripe is asked afterwards.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,7 +40,7 @@ async def open_refund(
     """Write the refund or the request, its key and the job that follows it, all or none; (id, whether it is new)."""
     is_request = origin is RefundOrigin.REQUEST
     operation = "purchaseRefundRequest" if is_request else "purchaseRefund"
-    _, purchase = await reversals.lock_purchase(tx, command.purchase_id)
+    purchase = (await reversals.lock_purchase(tx, command.purchase_id)).row
     refund_id = uuid4()
     owner = await idempotency.claim(tx, command.idempotency_key, operation, command.digest(operation), refund_id)
     if owner != refund_id:
@@ -88,7 +88,9 @@ async def _check_no_request(tx: Transaction, purchase_id: UUID) -> None:
         Refund.tenant_id == tx.tenant_id, Refund.purchase_id == purchase_id, Refund.status == RefundStatus.REQUESTED
     )
     if await tx.scalar(waiting) is not None:
-        raise RefundNotPossible("A refund of this purchase was requested already and waits for a decision.", path=("id",))
+        raise RefundNotPossible(
+            "A refund of this purchase was requested already and waits for a decision.", path=("id",)
+        )
 
 
 async def _tell(  # noqa: PLR0917  what was written, as it was
@@ -102,15 +104,14 @@ async def _tell(  # noqa: PLR0917  what was written, as it was
 ) -> None:
     """Say that a refund was requested, decided on or rejected; one that was decided on is followed until it ends."""
     data = {"amount_cents": amount_cents, "currency": purchase.payment_currency, "reason": reason}
-    subject, lines = None, ()
+    notice = Notice(f"refund.{status}", ("refund", refund_id), data)
     if status is RefundStatus.REQUESTED:
-        subject, lines = "A refund was requested", (f"Reason: {reason}", advice(status))
+        notice = replace(notice, subject="A refund was requested", lines=(f"Reason: {reason}", advice(status)))
     elif status is RefundStatus.REJECTED:
-        subject, lines = "The refund was declined", (advice(status, note=reason),)
+        notice = replace(notice, subject="The refund was declined", lines=(advice(status, note=reason),))
     else:
         payload = {"tenant_id": str(tx.tenant_id), "refund_id": str(refund_id)}
         await enqueue(tx, Job.FINISH_REFUND, payload, after=FIRST_FOLLOW_UP)
-    notice = Notice(f"refund.{status}", ("refund", refund_id), data, subject, lines)
     await announce(tx, purchase, notice, utc_now(), by)
 
 
@@ -120,7 +121,7 @@ async def _decided(tx: Transaction, refund_id: UUID) -> tuple[Row[Any], Row[Any]
     purchase_id = await tx.scalar(select(Refund.purchase_id).where(*mine))
     if purchase_id is None:
         raise NotFound("refund request", path=("id",))
-    _, purchase = await reversals.lock_purchase(tx, purchase_id)
+    purchase = (await reversals.lock_purchase(tx, purchase_id)).row
     return purchase, (await tx.execute(select(Refund.__table__).where(*mine).with_for_update())).one()
 
 

@@ -4,7 +4,7 @@ The answer to the portal's own question, a webhook, the follow-up job and reconc
 word changes nothing; one that was made at Stripe's dashboard gets a row of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,8 +15,8 @@ from app.payments.refunds import StripeRefund
 from app.rules.money import money_text
 from app.rules.refunds import RETURNED, RefundOrigin, RefundStatus, advances, advice
 from app.services import reversals
-from app.services.ledger import LockedPool
 from app.services.refund_notices import Notice, announce, note_event
+from app.services.reversals import LockedPurchase
 from app.tenancy import Transaction
 from models.refunds import Refund
 
@@ -32,27 +32,32 @@ class Refused:
     code: str
 
 
-async def apply(tx: Transaction, pool: LockedPool, purchase: Row[Any], told: StripeRefund, now: datetime) -> None:
-    """Apply what Stripe says of one refund of the purchase. Both are locked (`reversals.lock_purchase`)."""
-    refund = await _known(tx, purchase.id, told)
+@dataclass(frozen=True, slots=True)
+class _News:
+    status: RefundStatus
+    stripe_id: str | None
+    code: str | None  # why it failed
+
+
+async def apply(tx: Transaction, purchase: LockedPurchase, told: StripeRefund, now: datetime) -> None:
+    """Apply what Stripe says of one refund of the purchase."""
+    refund = await _known(tx, purchase.row.id, told)
     if refund is None:
-        refund = await _discovered(tx, purchase, told, now)
+        refund = await _discovered(tx, purchase.row, told, now)
     if (told.amount_cents, told.currency.upper()) != (refund.amount_cents, refund.currency):
         raise RefundMismatch(
             f"refund {refund.id} is {refund.amount_cents} {refund.currency}, {told.id} at Stripe {told.amount_cents} {told.currency}"
         )
     status = RefundStatus(refund.status)
     if advances(status, told.status, at_stripe=refund.stripe_refund_id is not None):
-        await _move_on(tx, pool, purchase, refund, told.status, now, stripe_id=told.id, code=told.failure_code)
+        await _move_on(tx, purchase, refund, _News(told.status, told.id, told.failure_code), now)
 
 
-async def refuse(
-    tx: Transaction, pool: LockedPool, purchase: Row[Any], refund_id: UUID, refused: Refused, now: datetime
-) -> None:
+async def refuse(tx: Transaction, purchase: LockedPurchase, refund_id: UUID, refused: Refused, now: datetime) -> None:
     """End a refund that Stripe never made. One that Stripe is known to have is left alone."""
     refund = await _locked(tx, Refund.id == refund_id)
     if refund is not None and refund.status == RefundStatus.PENDING and refund.stripe_refund_id is None:
-        await _move_on(tx, pool, purchase, refund, RefundStatus.FAILED, now, stripe_id=None, code=refused.code)
+        await _move_on(tx, purchase, refund, _News(RefundStatus.FAILED, None, refused.code), now)
 
 
 async def _known(tx: Transaction, purchase_id: UUID, told: StripeRefund) -> Row[Any] | None:
@@ -68,9 +73,7 @@ async def _known(tx: Transaction, purchase_id: UUID, told: StripeRefund) -> Row[
 
 
 async def _locked(tx: Transaction, *wanted: Any) -> Row[Any] | None:
-    return await tx.row(
-        select(Refund.__table__).where(Refund.tenant_id == tx.tenant_id, *wanted).with_for_update()
-    )
+    return await tx.row(select(Refund.__table__).where(Refund.tenant_id == tx.tenant_id, *wanted).with_for_update())
 
 
 async def _discovered(tx: Transaction, purchase: Row[Any], told: StripeRefund, now: datetime) -> Row[Any]:
@@ -96,44 +99,32 @@ async def _discovered(tx: Transaction, purchase: Row[Any], told: StripeRefund, n
     return found
 
 
-async def _move_on(  # noqa: PLR0917  the row before, and all that is new
-    tx: Transaction,
-    pool: LockedPool,
-    purchase: Row[Any],
-    refund: Row[Any],
-    status: RefundStatus,
-    now: datetime,
-    *,
-    stripe_id: str | None,
-    code: str | None,
-) -> None:
+async def _move_on(tx: Transaction, purchase: LockedPurchase, refund: Row[Any], news: _News, now: datetime) -> None:
+    failed = news.status is RefundStatus.FAILED
     await tx.execute(
         update(Refund)
         .where(Refund.tenant_id == tx.tenant_id, Refund.id == refund.id)
         .values(
-            status=status,
-            stripe_refund_id=stripe_id or refund.stripe_refund_id,
-            succeeded_at=now if status is RefundStatus.SUCCEEDED else refund.succeeded_at,
-            failed_at=now if status is RefundStatus.FAILED else None,
-            failure_code=(code or "unknown") if status is RefundStatus.FAILED else None,
+            status=news.status,
+            stripe_refund_id=news.stripe_id or refund.stripe_refund_id,
+            succeeded_at=now if news.status is RefundStatus.SUCCEEDED else refund.succeeded_at,
+            failed_at=now if failed else None,
+            failure_code=(news.code or "unknown") if failed else None,
         )
     )
-    taken = await reversals.settle(tx, pool, purchase, reversals.Cause(refund_id=refund.id))
-    data = {"amount_cents": refund.amount_cents, "currency": refund.currency, "credits": f"{taken:f}", "code": code}
-    was_returned = refund.status in RETURNED
-    subject = _subject(purchase, refund, status, was_returned=was_returned)
-    lines = (advice(status, code),) if subject else ()
-    await announce(tx, purchase, Notice(f"refund.{status}", ("refund", refund.id), data, subject, lines), now)
-    if status in RETURNED and not was_returned:
-        await note_event(tx, purchase, "purchase.refunded", data | {"reason": _money(refund)}, now)
-
-
-def _subject(purchase: Row[Any], refund: Row[Any], status: RefundStatus, *, was_returned: bool) -> str | None:
-    """The mail's subject. That a refund which was on its way has arrived is no news worth a mail."""
-    if status is RefundStatus.FAILED:
-        return f"The refund of {_money(refund)} failed"
-    return None if was_returned else f"{_money(refund)} of your purchase is on its way back"
-
-
-def _money(refund: Row[Any]) -> str:
-    return money_text(refund.amount_cents, refund.currency)
+    taken = await reversals.settle(tx, purchase, reversals.Cause(refund_id=refund.id))
+    money = money_text(refund.amount_cents, refund.currency)
+    data = {
+        "amount_cents": refund.amount_cents,
+        "currency": refund.currency,
+        "credits": f"{taken:f}",
+        "code": news.code,
+    }
+    starts = news.status in RETURNED and refund.status not in RETURNED
+    notice = Notice(f"refund.{news.status}", ("refund", refund.id), data)
+    subject = f"The refund of {money} failed" if failed else f"{money} of your purchase is on its way back"
+    if failed or starts:  # that a refund which was on its way has arrived is no news worth a mail
+        notice = replace(notice, subject=subject, lines=(advice(news.status, news.code),))
+    await announce(tx, purchase.row, notice, now)
+    if starts:
+        await note_event(tx, purchase.row, "purchase.refunded", data | {"reason": money}, now)

@@ -71,8 +71,12 @@ class Refunding:
             purchase = await _visible(session.tx, session.actor, command.purchase_id)
             buys = session.actor.can(purchase.pool_id, Permission.PURCHASE_CREDITS)
             if purchase.user_id != session.actor.user_id and not buys:
-                raise Forbidden("Only the buyer, or somebody who may buy credits for this pool, can request this refund.")
-            refund_id, _ = await refund_orders.open_refund(session.tx, command, RefundOrigin.REQUEST, by=session.actor.user_id)
+                raise Forbidden(
+                    "Only the buyer, or somebody who may buy credits for this pool, can request this refund."
+                )
+            refund_id, _ = await refund_orders.open_refund(
+                session.tx, command, RefundOrigin.REQUEST, by=session.actor.user_id
+            )
         return refund_id
 
     async def approve(self, operator: Operator, refund_id: UUID, amount_cents: int | None = None) -> None:
@@ -101,11 +105,11 @@ class Refunding:
         if told is None:
             return  # nobody knows: the job asks again
         async with self.database.transaction(scope) as tx:
-            pool, purchase = await reversals.lock_purchase(tx, refund.purchase_id)
+            purchase = await reversals.lock_purchase(tx, refund.purchase_id)
             if isinstance(told, Refused):
-                await refund_outcomes.refuse(tx, pool, purchase, refund_id, told, utc_now())
+                await refund_outcomes.refuse(tx, purchase, refund_id, told, utc_now())
             else:
-                await refund_outcomes.apply(tx, pool, purchase, told, utc_now())
+                await refund_outcomes.apply(tx, purchase, told, utc_now())
 
     async def follow_up(self, tenant_id: UUID, refund_id: UUID) -> timedelta | None:
         """Drive an unfinished refund on; when to do so again, None once it has ended."""
@@ -127,13 +131,17 @@ class Refunding:
             refunds = await self.gateway.refunds(payment_intent_id)
             disputed = await self.gateway.disputes(payment_intent_id)
             async with self.database.transaction(Scope(tenant_id, ActorKind.WORKER)) as tx:
-                pool, purchase = await reversals.lock_purchase(tx, purchase_id)
+                purchase = await reversals.lock_purchase(tx, purchase_id)
+                if purchase.row.stripe_payment_intent_id != payment_intent_id:
+                    # A second payment under the purchase's name brought no credits, so none go back with it.
+                    log.warning("refunds.other_payment", purchase_id=str(purchase_id), payment=payment_intent_id)
+                    return
                 if disputes.is_stale(disputed, seen, await disputes.versions(tx, purchase_id)):
                     continue
                 for refund in reversed(refunds):
-                    await refund_outcomes.apply(tx, pool, purchase, refund, utc_now())
+                    await refund_outcomes.apply(tx, purchase, refund, utc_now())
                 for dispute in reversed(disputed):
-                    await disputes.apply(tx, pool, purchase, dispute, utc_now())
+                    await disputes.apply(tx, purchase, dispute, utc_now())
                 return
         raise NotAnswered(f"the disputes of purchase {purchase_id} kept changing")
 

@@ -34,20 +34,30 @@ class Cause:
     returned: str = "Refund that did not reach the card: credits given back"
 
 
-async def lock_purchase(tx: Transaction, purchase_id: UUID) -> tuple[LockedPool, Row[Any]]:
+@dataclass(frozen=True, slots=True)
+class LockedPurchase:
+    """A purchase's row and its pool, while both are locked by this transaction."""
+
+    pool: LockedPool
+    row: Row[Any]
+
+
+async def lock_purchase(tx: Transaction, purchase_id: UUID) -> LockedPurchase:
     """Lock a purchase's pool, then the purchase itself: whoever changes what went back of it does so alone. Raises NotFound."""
     mine = (CreditPurchase.tenant_id == tx.tenant_id, CreditPurchase.id == purchase_id)
     pool_id = await tx.scalar(select(CreditPurchase.pool_id).where(*mine))
     if pool_id is None:
         raise NotFound("purchase", path=("id",))
     pool = await lock_pool(tx, pool_id)
-    return pool, (await tx.execute(select(CreditPurchase.__table__).where(*mine).with_for_update())).one()
+    row = (await tx.execute(select(CreditPurchase.__table__).where(*mine).with_for_update())).one()
+    return LockedPurchase(pool, row)
 
 
 async def returned_cents(tx: Transaction, purchase: Row[Any]) -> int:
     """What of the payment is back with the customer or their bank, at most what was paid. Cents."""
     cents = await refund_cents(tx, purchase.id, RETURNED) + await disputed_cents(tx, purchase.id)
-    return min(cents, purchase.payment_amount_cents)
+    paid: int = purchase.payment_amount_cents
+    return min(cents, paid)
 
 
 async def claimed_cents(tx: Transaction, purchase: Row[Any]) -> int:
@@ -76,11 +86,12 @@ async def disputed_cents(tx: Transaction, purchase_id: UUID) -> int:
     return cents
 
 
-async def settle(tx: Transaction, pool: LockedPool, purchase: Row[Any], cause: Cause) -> Decimal:
-    """Bring the credits in line with the cents that have gone back. The pool and the purchase are locked by this transaction.
+async def settle(tx: Transaction, locked: LockedPurchase, cause: Cause) -> Decimal:
+    """Bring the credits in line with the cents that have gone back.
 
     Returns the credits that were taken now (below zero: given back). A purchase without its credits has none to take.
     """
+    pool, purchase = locked.pool, locked.row
     if PurchaseStatus(purchase.status) not in CREDITED:
         return Decimal(0)
     cents = await returned_cents(tx, purchase)

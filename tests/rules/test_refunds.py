@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -95,7 +96,7 @@ def test_parts_in_any_order_add_up_to_the_whole(quantity: int, data: st.DataObje
     sold = Sold(quoted.credits, quoted.bonus_credits, quoted.total_cents)
     cuts = data.draw(st.lists(st.integers(0, sold.paid_cents), max_size=8))
     steps = [0, *sorted(cuts), sold.paid_cents]
-    parts = data.draw(st.permutations([later - earlier for earlier, later in zip(steps, steps[1:], strict=False)]))
+    parts = data.draw(st.permutations([later - earlier for earlier, later in pairwise(steps)]))
     gone, taken = 0, Share(D(0), D(0))
     for part in parts:
         gone += part

@@ -83,7 +83,7 @@ def list_disputes(call: Call) -> Record:
 
 
 def _gone(dispute: Record) -> int:
-    return -sum(one["amount"] for one in dispute["balance_transactions"])
+    return -sum(int(one["amount"]) for one in dispute["balance_transactions"])
 
 
 def _move(call: Call, dispute: Record, amount: int) -> None:
