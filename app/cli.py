@@ -15,6 +15,8 @@ ledger = typer.Typer(no_args_is_help=True, help="The credit ledger.")
 app.add_typer(api_key, name="api-key")
 price_bands = typer.Typer(no_args_is_help=True, help="The price bands of prepaid credits.")
 app.add_typer(ledger, name="ledger")
+events = typer.Typer(no_args_is_help=True, help="Stripe's events: what came in, what failed, trying it again.")
+app.add_typer(events, name="events")
 app.add_typer(price_bands, name="price-bands")
 
 ChangedBy = Annotated[
@@ -141,6 +143,45 @@ def ledger_rebuild(pool: Annotated[UUID, typer.Argument(help="The pool's id.")])
     from app.commands.ledger import rebuild_pool
 
     rebuild_pool(str(pool))
+
+
+@events.command("list")
+def events_list(
+    *,
+    parked: Annotated[bool, typer.Option("--parked", help="Given up after 10 tries: they wait for you.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Failed the last time; tried again by themselves.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Not handled and not parked: waiting or failing.")] = False,
+    event_type: Annotated[
+        str | None, typer.Option("--type", help="Of this type, or of those below it: charge, charge.refunded.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest first.")] = 50,
+) -> None:
+    """List Stripe's events: all of them, or those in the states asked for."""
+    from app.commands.events import list_events
+    from app.services.webhook_events import State
+
+    asked = {State.PARKED: parked, State.FAILING: failed or open_, State.WAITING: open_}
+    list_events(frozenset(state for state, wanted in asked.items() if wanted), event_type, limit)
+
+
+@events.command("show")
+def events_show(event_id: Annotated[str, typer.Argument(metavar="ID", help="The event's id, evt_...")]) -> None:
+    """Print one event with its payload, secrets masked."""
+    from app.commands.events import show_event
+
+    show_event(event_id)
+
+
+@events.command("retry")
+def events_retry(
+    event_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The events' ids.")] = None,
+    *,
+    all_parked: Annotated[bool, typer.Option("--all-parked", help="Every event that is parked.")] = False,
+) -> None:
+    """Have events tried again now. Exit status 1 if there is no such event or it has been handled already."""
+    from app.commands.events import retry_events
+
+    raise typer.Exit(0 if retry_events(event_ids or [], all_parked=all_parked) else 1)
 
 
 @price_bands.command("list")

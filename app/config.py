@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     smtp_url: SmtpUrl = Field("", repr=False, description="smtp://user:password@host:587 of the mail server")
     mail_from: str = Field("Billing <billing@portal.example>", description="the sender, Name <address>")
 
+    metrics_token: str = Field(
+        "", repr=False, description=f"at least {MIN_SECRET_LENGTH} random characters; empty: there is no /metrics"
+    )
+    worker_metrics_port: Port | None = Field(None, description="a port of 127.0.0.1 for the worker's metrics")
+
     postgres_version: Literal["16", "18"] = Field("18", description="the embedded PostgreSQL's version, 16 or 18")
     services_port: Port | None = Field(None, description="the embedded services' port; by default PORTAL_PORT + 1")
     smtp_port: Port | None = Field(None, description="the embedded mailbox's SMTP port; by default PORTAL_PORT + 2")

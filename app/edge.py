@@ -14,7 +14,7 @@ from app.config import Settings
 log = structlog.get_logger("http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")  # of a proxy or a client: it goes into logs and headers
-ASKED_BY_ANY_NAME = frozenset({"/healthz", "/readyz"})  # probes come by address
+ASKED_BY_ANY_NAME = frozenset({"/healthz", "/readyz", "/metrics"})  # probes come by address
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Headers = list[tuple[bytes, bytes]]

@@ -33,6 +33,8 @@ def _keys(settings: Settings) -> Iterator[str]:
         yield refusal("secret_key", "is the key that development made for itself")
     elif len(key) < MIN_SECRET_LENGTH or len(set(key)) < _FEWEST_DISTINCT:
         yield refusal("secret_key", "is too short or too simple")
+    if settings.metrics_token and len(settings.metrics_token) < MIN_SECRET_LENGTH:
+        yield refusal("metrics_token", "is too short")
     if not settings.public_url:
         yield refusal("public_url", "is missing")
     elif not settings.public_url.startswith("https://"):

@@ -1,14 +1,16 @@
 """Stripe's endpoint: verify the raw body, store the event once, enqueue its handling, answer (ruling 21)."""
 
 import asyncio
+import time
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from app.metrics import Metrics
 from app.payments.gateway import Gateway
-from app.payments.outcomes import BadSignature
-from app.services.inbox import Inbox
+from app.payments.outcomes import BadSignature, EventRefused, StripeEvent
+from app.services.inbox import Inbox, NotStored
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 10.0
@@ -16,45 +18,74 @@ BODY_SECONDS = 10.0
 log = structlog.get_logger("webhooks")
 
 
+class _Refused(Exception):
+    """What was posted is not taken, and nothing of it kept. `outcome` is a word for log and metrics."""
+
+    def __init__(self, status: int, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.outcome = outcome
+        self.message = message
+
+
 class StripeWebhook:
     """POST /webhooks/stripe. Anything that Stripe did not sign is refused, and nothing of it is kept."""
 
-    def __init__(self, gateway: Gateway, inbox: Inbox, *, livemode: bool) -> None:
+    def __init__(self, gateway: Gateway, inbox: Inbox, *, livemode: bool, metrics: Metrics | None = None) -> None:
         self._gateway = gateway
         self._inbox = inbox
         self._livemode = livemode
+        self._metrics = metrics
 
     async def __call__(self, request: Request) -> Response:
+        began = time.perf_counter()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _bounded_body(request)
-        except TimeoutError:
-            return _refused(408, "The body did not arrive within 10 seconds.")
-        if body is None:
-            return _refused(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+            event = self._read(await _body(request), request.headers.get("stripe-signature", ""))
+            outcome, answer = await self._store(event), JSONResponse({"received": True})
+            log.info("webhook.taken", outcome=outcome, event_id=event.id, event_type=event.type)
+        except _Refused as refused:
+            outcome, answer = refused.outcome, JSONResponse({"error": refused.message}, refused.status)
+            log.warning("webhook.refused", outcome=outcome, reason=refused.message)
+        if self._metrics:
+            self._metrics.webhook_answered(outcome, time.perf_counter() - began)
+        return answer
+
+    def _read(self, body: bytes, signature: str) -> StripeEvent:
         try:
-            event = self._gateway.parse_event(body, request.headers.get("stripe-signature", ""))
-        except BadSignature as error:
-            log.warning("webhook.refused", reason=error.reason)
-            return _refused(400, "The signature is missing, wrong or too old.")
+            event = self._gateway.parse_event(body, signature)
+        except EventRefused as error:
+            outcome = "bad_signature" if isinstance(error, BadSignature) else "bad_event"
+            raise _Refused(400, outcome, error.reason) from None
         if event.livemode is not self._livemode:
-            log.warning("webhook.refused", reason="livemode", event_id=event.id)
             mine, theirs = ("live", "test") if self._livemode else ("test", "live")
-            return _refused(400, f"This portal takes events of {mine} mode; this one is of {theirs} mode.")
-        new = await self._inbox.store(event)
-        log.info("webhook.stored" if new else "webhook.repeated", event_id=event.id, event_type=event.type)
-        return JSONResponse({"received": True})
+            message = f"This portal takes events of {mine} mode; {event.id} is of {theirs} mode."
+            raise _Refused(400, "other_mode", message)
+        if event.account is not None:
+            # Only an endpoint for connected accounts gets these. They may be signed with the right secret all the same.
+            message = f"This portal takes events of its own Stripe account; {event.id} comes from a connected account."
+            raise _Refused(400, "other_account", message)
+        return event
+
+    async def _store(self, event: StripeEvent) -> str:
+        try:
+            return "stored" if await self._inbox.store(event) else "repeated"
+        except NotStored:
+            message = f"{event.id} could not be stored just now. Please send it again."
+            raise _Refused(503, "not_stored", message) from None
 
 
-async def _bounded_body(request: Request) -> bytes | None:
+async def _body(request: Request) -> bytes:
+    """The raw bytes, as many as an event may have."""
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            return None
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise _Refused(413, "too_large", f"The body is larger than {MAX_BODY_BYTES} bytes (256 KiB).")
+                chunks.append(chunk)
+    except ClientDisconnect:
+        raise _Refused(400, "cut_off", "The connection broke before the body was complete.") from None
+    except TimeoutError:
+        raise _Refused(408, "too_slow", f"The body did not arrive within {BODY_SECONDS:g} seconds.") from None
     return b"".join(chunks)
-
-
-def _refused(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)

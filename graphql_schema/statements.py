@@ -7,7 +7,7 @@ that one statement serves any number of parents. A page asks for one row more th
 from app.tenancy import Read
 
 POOLS = Read("""
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings,
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings, p.stripe_customer_id,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
            p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
@@ -19,6 +19,7 @@ POOLS = Read("""
            s.cancel_at_period_end AS subscription_cancel_at_period_end,
            a.enabled AS auto_enabled, a.threshold_credits AS auto_threshold_credits,
            a.purchase_credits AS auto_purchase_credits, a.max_monthly_auto_purchase AS auto_monthly_cap_credits,
+           a.stripe_payment_method_id AS auto_payment_method_id,
            a.auto_purchase_spend_this_month AS auto_spend_cents, a.last_auto_purchase_at AS auto_last_at
       FROM credit_pools p
       JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id

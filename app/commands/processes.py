@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import signal
+from contextlib import nullcontext
 
 from starlette.applications import Starlette
 
@@ -17,10 +18,12 @@ def serve(workers: int) -> None:
     """Serve with one process, or with several that share the port. Settings are checked here, before any of them starts."""
     import uvicorn
 
+    from app.metrics import counted_together
     from app.serving import uvicorn_options
 
-    options = uvicorn_options(load_settings())
-    uvicorn.run("app.commands.processes:application", workers=workers, **options)
+    settings = load_settings()
+    with counted_together() if settings.metrics_token and workers > 1 else nullcontext():
+        uvicorn.run("app.commands.processes:application", workers=workers, **uvicorn_options(settings))
 
 
 def application() -> Starlette:

@@ -13,7 +13,11 @@ from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecut
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.models import Schedule
 
+from app.metrics import Metrics
+from app.payments.outcomes import GatewayUnavailable
 from app.rules.purchases import FIRST_FOLLOW_UP
+from app.services.auto_purchase.notices import AutoPurchaseMails
+from app.services.auto_purchase.purchasing import AutoPurchasing
 from app.services.inbox import Inbox
 from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
@@ -38,9 +42,12 @@ class Handlers:
     purchasing: Purchasing
     stripe: Services
     inbox: Inbox
+    metrics: Metrics | None
     receipts: Receipts
     notices: NoticeMails
     upkeep: Upkeep
+    auto_purchasing: AutoPurchasing
+    auto_purchase_mails: AutoPurchaseMails
 
     async def finish_purchase(self, job: QueuedJob) -> None:
         """Follow an open purchase until it has ended. Money may be under way: no number of failures ends the following."""
@@ -84,15 +91,42 @@ class Handlers:
         if event is None:
             return
         try:
-            result = await handle(event.payload, self.stripe, failed_before=event.failed_before)
+            result: str = await handle(event.payload, self.stripe, failed_before=event.failed_before)
         except Exception as error:  # whatever it is, the event keeps it for the operator
             again_in = await self.inbox.failed(event_id, f"{type(error).__name__}: {error}")
-            log.warning("stripe_event.failed", event_id=event_id, error=str(error), parked=again_in is None)
-            if again_in is not None:
-                raise RetryRequested(delay=again_in, reason=str(error)) from error
-        else:
-            await self.inbox.done(event_id)
-            log.info("stripe_event.done", event_id=event_id, event_type=event.payload["type"], result=result.value)
+            if again_in is None:
+                # An alarm: nobody tries this event again before an operator says so (portal events retry).
+                log.exception("stripe_event.parked", event_id=event_id, event_type=event.type, error=str(error))
+                self._count(event.type, "parked")
+                return
+            log.warning("stripe_event.failed", event_id=event_id, event_type=event.type, error=str(error))
+            self._count(event.type, "failed")
+            raise RetryRequested(delay=again_in, reason=str(error)) from error
+        await self.inbox.done(event_id)
+        log.info("stripe_event.done", event_id=event_id, event_type=event.type, result=result)
+        self._count(event.type, result)
+
+    def _count(self, event_type: str, result: str) -> None:
+        if self.metrics:
+            self.metrics.event_tried(event_type, result)
+
+    async def decide_auto_purchase(self, job: QueuedJob) -> None:
+        """Buy for a pool that has too little, if its plan says so; Stripe being away is no reason to forget it."""
+        payload = _payload(job)
+        try:
+            await self.auto_purchasing.run(UUID(payload["tenant_id"]), UUID(payload["pool_id"]))
+        except GatewayUnavailable as error:
+            raise RetryRequested(delay=FIRST_FOLLOW_UP, reason=str(error)) from error
+
+    async def mail_auto_purchase(self, job: QueuedJob) -> None:
+        """Mail to one address what has happened to a pool's automatic purchases."""
+        payload = _payload(job)
+        await self.auto_purchase_mails.send(UUID(payload["tenant_id"]), UUID(payload["event_id"]), payload["recipient"])
+
+    async def sweep_auto_purchases(self, _: Schedule | None = None) -> None:
+        """Decide for pools that nothing has triggered: a month that began, a wait that ended, a job that was lost."""
+        decided = await self.auto_purchasing.sweep(await self.inbox.tenants())
+        log.info("auto_purchases.swept", pools=decided)
 
     async def create_partitions(self, _: Schedule | None = None) -> None:
         """Keep usage partitions three months ahead."""
@@ -118,10 +152,13 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
         (Job.FINISH_REFUND, handlers.finish_refund),
         (Job.MAIL_NOTICE, handlers.mail_notice),
         (Job.HANDLE_STRIPE_EVENT, handlers.handle_stripe_event),
+        (Job.AUTO_PURCHASE, handlers.decide_auto_purchase),
+        (Job.MAIL_AUTO_PURCHASE, handlers.mail_auto_purchase),
     ):
         queuer.entrypoint(job.value, on_failure="hold", executor_factory=_retrying)(handler)
     queuer.schedule("usage.partitions", "17 3 * * *")(handlers.create_partitions)
     queuer.schedule("spending.expire_holds", "* * * * *")(handlers.expire_holds)
+    queuer.schedule("auto_purchases.sweep", "*/5 * * * *")(handlers.sweep_auto_purchases)
     queuer.schedule("pools.reset_months", "*/5 * * * *")(handlers.reset_months)
 
 

@@ -10,7 +10,10 @@ from pgqueuer import PgQueuer
 
 from app.config import Settings
 from app.jobs.handlers import Handlers, register
+from app.metrics import Metrics
 from app.payments.gateway import Gateway
+from app.services.auto_purchase.notices import AutoPurchaseMails
+from app.services.auto_purchase.purchasing import AutoPurchasing
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
@@ -42,6 +45,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is under way and return."""
     database = Database(settings.database_app_url, pool_size=8)
     inbox = Inbox(settings.database_worker_url)
+    metrics = Metrics() if settings.worker_metrics_port else None
     gateway = Gateway(
         api_key=settings.stripe_api_key,
         webhook_secret=settings.stripe_webhook_secret,
@@ -54,10 +58,15 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         purchasing=purchasing,
         stripe=Services(gateway, database, purchasing),
         inbox=inbox,
+        metrics=metrics,
         receipts=Receipts(database, mailer, settings.public_url),
         notices=NoticeMails(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
+        auto_purchasing=AutoPurchasing(purchasing),
+        auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
     )
+    if metrics and settings.worker_metrics_port:
+        metrics.serve_on_loopback(settings.worker_metrics_port)
     await gateway.open()
     try:
         while not stopping.is_set():

@@ -4,14 +4,13 @@ Stripe itself and the development sandbox differ by base URL and key alone.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+from app.payments import events
 from app.payments.connection import library
 from app.payments.outcomes import (
-    BadSignature,
     GatewayError,
     Outcome,
     Reachability,
@@ -25,8 +24,6 @@ from app.payments.refunds import RefundCalls
 if TYPE_CHECKING:
     import stripe
     from stripe.params import PaymentIntentCreateParams
-
-SIGNATURE_TOLERANCE_SECONDS = 300
 
 
 class Gateway(PaymentMethodCalls, RefundCalls):
@@ -123,27 +120,9 @@ class Gateway(PaymentMethodCalls, RefundCalls):
             return await self.payment(payment_intent_id)
 
     def parse_event(self, raw_body: bytes, signature_header: str) -> StripeEvent:
-        """Verify the signature over the raw bytes and its age (300 s), then read the event. Raises BadSignature."""
-        stripe = library()
-        try:
-            stripe.WebhookSignature.verify_header(
-                raw_body, signature_header, self._webhook_secret, SIGNATURE_TOLERANCE_SECONDS
-            )
-            event: dict[str, Any] = json.loads(raw_body)
-            about = event["data"]["object"]
-            return StripeEvent(
-                id=event["id"],
-                type=event["type"],
-                livemode=event["livemode"],
-                created=event["created"],
-                object_type=about["object"],
-                object_id=about.get("id", ""),
-                payload=event,
-            )
-        except stripe.SignatureVerificationError as error:
-            raise BadSignature(error.user_message or "bad signature") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadSignature(f"The body is no event: {type(error).__name__}") from None
+        """Verify the signature over the raw bytes and its age (300 s), then read the event. Raises BadSignature or BadEvent."""
+        events.verify(library(), raw_body, signature_header, self._webhook_secret)
+        return events.read(raw_body)
 
     async def reachable(self) -> Reachability:
         """Whether Stripe answers and accepts the key; for `portal doctor`. Changes nothing."""

@@ -111,9 +111,11 @@ class StripeEvent:
     type: str
     livemode: bool
     created: int  # seconds since 1970
+    account: str | None  # the connected account that it comes from; None: the endpoint's own
     object_type: str
     object_id: str
     payload: dict[str, Any]
+    text: str  # the same as JSON that PostgreSQL takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +144,20 @@ class GatewayUnavailable(GatewayError):
     """Stripe could not be reached or did not accept the API key: nothing is known of what was asked."""
 
 
-class BadSignature(Exception):
-    """A webhook that Stripe did not sign, or signed too long ago."""
+class EventRefused(Exception):
+    """A webhook that is not taken. `reason` is a sentence for whoever reads the answer; it quotes nothing of the body."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class BadSignature(EventRefused):
+    """Stripe did not sign it, or signed it too long ago."""
+
+
+class BadEvent(EventRefused):
+    """The bytes are no event of Stripe's."""
 
 
 def outcome_of(intent: Mapping[str, Any]) -> Outcome:

@@ -67,6 +67,7 @@ _ADVICE = {
     "processing_error": "The bank could not process the payment just now. Try again in a few minutes.",
     "lost_card": "The bank declined the card. Use another card or ask your bank.",
     "stolen_card": "The bank declined the card. Use another card or ask your bank.",
+    "payment_method_missing": "The card is no longer among the pool's payment methods. Use another card.",
     "authentication_required": "Your bank wants you to confirm the payment. Try again and complete its step.",
     "payment_intent_authentication_failure": "The confirmation with your bank was not completed. Try again, or use another card.",
     "resource_missing": "The card is no longer stored at Stripe. Use another card.",

@@ -1,7 +1,6 @@
 """The Stripe inbox: every event once, by Stripe's own id (ruling 21). As portal_worker: it knows no tenant and sees no tenant's row."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,13 +9,37 @@ from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
+import orjson
+import structlog
 
 from app.payments.outcomes import StripeEvent
-from app.services.queue import Job, enqueue_on
+from app.services.queue import Job, enqueue_all_on
+
+log = structlog.get_logger("inbox")
 
 PARKED_AFTER = 10  # tries
+MAX_TOGETHER = 100  # events in one transaction
+# Faults of the connection or of the database itself: Stripe sends the event again.
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Events that are not handled: waiting for their first try, failing (to be tried again), parked; age of the oldest unparked."""
+
+    waiting: int
+    failing: int
+    parked: int
+    oldest_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +48,26 @@ class OpenEvent:
 
     payload: dict[str, Any]
     failed_before: bool
+
+    @property
+    def type(self) -> str:
+        """Stripe's name of what has happened."""
+        return str(self.payload["type"])
+
+
+class NotStored(Exception):
+    """The event could not be stored. If it was after all, storing it again does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: StripeEvent
+    new: "asyncio.Future[bool]"
+
+    def fail(self, error: NotStored) -> None:
+        if not self.new.done():
+            self.new.set_exception(error)
+            self.new.exception()  # a caller that was cancelled does not fetch it; that is no fault
 
 
 class Inbox:
@@ -35,6 +78,8 @@ class Inbox:
         self._size = size
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._waiting: list[_Waiting] = []
+        self._storing: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         if self._pool is not None:
@@ -42,19 +87,62 @@ class Inbox:
             self._pool = None
 
     async def store(self, event: StripeEvent) -> bool:
-        """Keep an event and enqueue its handling, both or neither; False if it was here before."""
+        """Keep an event and enqueue its handling, both or neither; False if it was here before. Raises NotStored.
+
+        Events that arrive while others are being committed go together in the next transaction: many at once cost few commits.
+        """
+        waiting = _Waiting(event, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store_waiting())
+        return await asyncio.shield(waiting.new)
+
+    async def _store_waiting(self) -> None:
+        try:
+            while self._waiting:
+                together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+                await self._store_together(together)
+        finally:
+            self._storing = None
+
+    async def _store_together(self, together: list[_Waiting]) -> None:
+        """Answer each that is waiting: whether its event is new, or NotStored."""
+        try:
+            new = await self._insert({waiting.event.id: waiting.event for waiting in together})
+        except Exception as error:  # noqa: BLE001  whatever it is, everybody gets an answer
+            log.warning("inbox.not_stored", events=len(together), error=repr(error))
+            lost = isinstance(error, LOST)
+            # A fault that is in one event must not cost the others; the database's own strikes all of them.
+            for waiting in together:
+                if lost or len(together) == 1:
+                    waiting.fail(NotStored())
+                else:
+                    await self._store_together([waiting])
+            return
+        for waiting in together:
+            if not waiting.new.done():
+                waiting.new.set_result(waiting.event.id in new)
+                new.discard(waiting.event.id)
+
+    async def _insert(self, events: dict[str, StripeEvent]) -> set[str]:
+        """One transaction for all of them; the ids of those that are new."""
+        # In the order of their ids: two processes that store the same events wait for each other, never in a circle.
+        ordered = [events[event_id] for event_id in sorted(events)]
         async with self._connection() as connection, connection.transaction():
-            new = await connection.fetchval(
-                "INSERT INTO webhook_events (id, event_type, livemode, payload) VALUES ($1, $2, $3, $4)"
-                " ON CONFLICT (id) DO NOTHING RETURNING true",
-                event.id,
-                event.type[:100],
-                event.livemode,
-                json.dumps(event.payload),
+            rows = await connection.fetch(
+                "INSERT INTO webhook_events (id, event_type, livemode, payload)"
+                " SELECT id, type, livemode, payload::jsonb"
+                " FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[]) AS t (id, type, livemode, payload)"
+                " ON CONFLICT (id) DO NOTHING RETURNING id",
+                [event.id for event in ordered],
+                [event.type[:100] for event in ordered],
+                [event.livemode for event in ordered],
+                [event.text for event in ordered],
             )
+            new = {row["id"] for row in rows}
             if new:
-                await enqueue_on(connection, Job.HANDLE_STRIPE_EVENT, {"event_id": event.id})
-            return bool(new)
+                await enqueue_all_on(connection, Job.HANDLE_STRIPE_EVENT, [{"event_id": one} for one in sorted(new)])
+            return new
 
     async def open_event(self, event_id: str) -> OpenEvent | None:
         """The event as Stripe sent it, unless it has been handled or parked."""
@@ -64,7 +152,7 @@ class Inbox:
                 " WHERE id = $1 AND processed_at IS NULL AND parked_at IS NULL",
                 event_id,
             )
-            return None if row is None else OpenEvent(json.loads(row["payload"]), row["failed_before"])
+            return None if row is None else OpenEvent(orjson.loads(row["payload"]), row["failed_before"])
 
     async def done(self, event_id: str) -> None:
         """Mark an event handled."""
@@ -85,6 +173,17 @@ class Inbox:
             )
         return None if tries >= PARKED_AFTER else min(_FIRST_RETRY * 2 ** (tries - 1), _LONGEST_RETRY)
 
+    async def backlog(self) -> Backlog:
+        """How many events are not handled yet; by the partial indexes, however many there have been."""
+        async with self._connection() as connection:
+            [row] = await connection.fetch(
+                "SELECT count(*) FILTER (WHERE error IS NULL) AS waiting, count(error) AS failing,"
+                " coalesce(extract(epoch FROM now() - min(received_at)), 0)::float AS oldest_seconds,"
+                " (SELECT count(*) FROM webhook_events WHERE parked_at IS NOT NULL) AS parked"
+                " FROM webhook_events WHERE processed_at IS NULL AND parked_at IS NULL"
+            )
+            return Backlog(**row)
+
     async def tenants(self) -> list[UUID]:
         """Every tenant's id: scheduled jobs visit them one by one."""
         async with self._connection() as connection:
@@ -102,7 +201,9 @@ class Inbox:
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._opening:  # several events at once make one pool
             if self._pool is None:
-                self._pool = await asyncpg.create_pool(self._url, min_size=0, max_size=self._size, timeout=10)
+                self._pool = await asyncpg.create_pool(
+                    self._url, min_size=0, max_size=self._size, timeout=10, command_timeout=30
+                )
             pool = self._pool
         async with pool.acquire(timeout=10) as connection:
             yield cast("asyncpg.Connection", connection)  # the pool's proxy stands for the connection itself

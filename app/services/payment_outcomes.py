@@ -33,6 +33,7 @@ from app.rules.purchases import (
 )
 from app.services import receipts
 from app.services.audit import record
+from app.services.auto_purchase import outcomes as auto_purchases
 from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, mark_purchased, post
 from app.services.notifications import notify
 from app.services.queue import Job, enqueue
@@ -60,6 +61,7 @@ async def open_purchase(tx: Transaction, purchase_id: UUID) -> Row[Any] | None:
             CreditPurchase.payment_currency,
             CreditPurchase.stripe_payment_intent_id,
             CreditPurchase.stripe_payment_method_id,
+            CreditPurchase.is_auto_purchase,
             CreditPurchase.metadata_["stripe_customer_id"].astext.label("stripe_customer_id"),
             CreditPurchase.created_at,
         ).where(
@@ -92,7 +94,8 @@ async def ask_stripe(gateway: Gateway, purchase: Row[Any], public_url: str, now:
         log.warning("stripe refused the request", purchase_id=str(purchase.id), error=str(error))
         if intent_id is not None:
             return Unknown(str(error), intent_id)
-        return Declined(None, error.code or "invalid_request", None, error.message)
+        code = "payment_method_missing" if error.param == "payment_method" else error.code or "invalid_request"
+        return Declined(None, code, None, error.message)
 
 
 async def _charge(gateway: Gateway, purchase: Row[Any], public_url: str) -> Outcome:
@@ -109,6 +112,7 @@ async def _charge(gateway: Gateway, purchase: Row[Any], public_url: str) -> Outc
         },
         description=f"{purchase.credits_amount.normalize():f} AI credits",
         return_url=purchase_page(public_url, purchase.id),
+        off_session=purchase.is_auto_purchase,
     )
 
 
@@ -139,7 +143,7 @@ async def apply(tx: Transaction, purchase_id: UUID, outcome: Outcome, now: datet
         if status not in CREDITED:
             await _complete(tx, pool, purchase, outcome, now)
     elif may_become(status, _status_after(outcome, status)):
-        await _note(tx, purchase, outcome, now)
+        await _note(tx, pool, purchase, outcome, now)
 
 
 def _status_after(outcome: Outcome, status: PurchaseStatus) -> PurchaseStatus:
@@ -191,6 +195,8 @@ async def _complete(tx: Transaction, pool: LockedPool, purchase: Row[Any], paid:
         dedupe_key=receipts.dedupe_key(purchase.id),
     )
     await enqueue(tx, Job.MAIL_RECEIPT, {"tenant_id": str(tx.tenant_id), "purchase_id": str(purchase.id)})
+    if purchase.is_auto_purchase:
+        await auto_purchases.completed(tx, pool, purchase, now)
 
 
 def _entries(purchase: Row[Any], paid: Succeeded) -> list[Entry]:
@@ -220,7 +226,7 @@ def _entries(purchase: Row[Any], paid: Succeeded) -> list[Entry]:
     return [bought, bonus]
 
 
-async def _note(tx: Transaction, purchase: Row[Any], outcome: Outcome, now: datetime) -> None:
+async def _note(tx: Transaction, pool: LockedPool, purchase: Row[Any], outcome: Outcome, now: datetime) -> None:
     """Everything that is not success: how far it has come, or why it failed."""
     intent_id = outcome.payment_intent_id or purchase.stripe_payment_intent_id
     match outcome:
@@ -233,10 +239,10 @@ async def _note(tx: Transaction, purchase: Row[Any], outcome: Outcome, now: date
             await _proceed(tx, purchase, status, intent_id=intent_id, url=purchase.next_action_url, now=now)
         case Declined(code=code, decline_code=decline_code):
             advice = decline_advice(code, decline_code)
-            await _fail(tx, purchase, intent_id, code=decline_code or code, reason=advice, now=now)
+            await _fail(tx, pool, purchase, intent_id, code=decline_code or code, reason=advice, now=now)
         case Canceled(reason=why):
             code = ABANDONED if why == ABANDONED else CANCELED
-            await _fail(tx, purchase, intent_id, code=code, reason=decline_advice(code, None), now=now)
+            await _fail(tx, pool, purchase, intent_id, code=code, reason=decline_advice(code, None), now=now)
 
 
 async def _proceed(
@@ -255,7 +261,14 @@ async def _proceed(
 
 
 async def _fail(
-    tx: Transaction, purchase: Row[Any], intent_id: str | None, *, code: str, reason: str, now: datetime
+    tx: Transaction,
+    pool: LockedPool,
+    purchase: Row[Any],
+    intent_id: str | None,
+    *,
+    code: str,
+    reason: str,
+    now: datetime,
 ) -> None:
     await _set(
         tx,
@@ -268,6 +281,8 @@ async def _fail(
         stripe_payment_intent_id=intent_id,
     )
     await _tell(tx, purchase, "purchase.failed", {"code": code, "reason": reason}, now)
+    if purchase.is_auto_purchase:
+        await auto_purchases.failed(tx, pool, purchase, code=code, reason=reason, now=now)
 
 
 async def _set(tx: Transaction, purchase_id: UUID, **values: Any) -> None:

@@ -1,11 +1,12 @@
 """Enqueue work for later in the business transaction: a rollback takes the job back too. app/jobs has the handlers."""
 
-import json
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 import asyncpg
+import orjson
 from pgqueuer.queries import Queries
 
 from app.tenancy import Transaction
@@ -19,6 +20,8 @@ class Job(StrEnum):
     HANDLE_STRIPE_EVENT = "stripe.event"
     FINISH_REFUND = "refund.finish"
     MAIL_NOTICE = "notice.mail"
+    AUTO_PURCHASE = "auto_purchase.decide"
+    MAIL_AUTO_PURCHASE = "auto_purchase.mail"
 
 
 async def enqueue(tx: Transaction, job: Job, payload: dict[str, Any], *, after: timedelta | None = None) -> None:
@@ -30,6 +33,13 @@ async def enqueue(tx: Transaction, job: Job, payload: dict[str, Any], *, after: 
 async def enqueue_on(
     connection: asyncpg.Connection, job: Job, payload: dict[str, Any], *, after: timedelta | None = None
 ) -> None:
-    """The same on a bare connection: the webhook inbox has no tenant."""
+    """The same on a bare connection."""
     queries = Queries.from_asyncpg_connection(connection)
-    await queries.enqueue(job.value, json.dumps(payload).encode(), execute_after=after)
+    await queries.enqueue(job.value, orjson.dumps(payload), execute_after=after)
+
+
+async def enqueue_all_on(connection: asyncpg.Connection, job: Job, payloads: Sequence[dict[str, Any]]) -> None:
+    """Enqueue one job for each payload on a bare connection: the webhook inbox has no tenant."""
+    queries = Queries.from_asyncpg_connection(connection)
+    count = len(payloads)
+    await queries.enqueue([job.value] * count, [orjson.dumps(payload) for payload in payloads], [0] * count)

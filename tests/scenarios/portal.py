@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import stripe
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -211,8 +212,12 @@ class Buying:
         return await self.post(body.encode(), {"Stripe-Signature": signature} | headers)
 
     async def post(self, body: bytes, headers: dict[str, str]) -> int:
+        return (await self.answer(body, headers)).status_code
+
+    async def answer(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        """What the portal's webhook endpoint answers to these bytes."""
         async with new_browser() as browser:
-            return (await browser.post(self.portal.webhook_url, content=body, headers=headers)).status_code
+            return await browser.post(self.portal.webhook_url, content=body, headers=headers)
 
     async def inbox(self, event_id: str) -> asyncpg.Record | None:
         rows = await self.rows("SELECT * FROM webhook_events WHERE id = $$" + event_id + "$$")

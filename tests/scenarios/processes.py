@@ -30,7 +30,7 @@ mutation Buy($quote: ID!, $card: ID!, $key: UUID!) {
 
 @dataclass
 class Process:
-    """One command of the portal; `log` is where its output goes."""
+    """One command of the portal, with its arguments; `log` is where its output goes."""
 
     command: str
     environment: dict[str, str]
@@ -46,7 +46,7 @@ class Process:
         if not self.runs:
             with self.log.open("ab") as output:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-m", "app.cli", self.command],
+                    [sys.executable, "-m", "app.cli", *self.command.split()],
                     cwd=PROJECT,
                     env=self.environment,
                     stdout=output,
@@ -62,16 +62,30 @@ class Process:
             self.process = None
 
 
-@contextmanager
-def ready(command: str, settings: Settings, directory: Path) -> Iterator[Process]:
-    """A command that can be started and killed at will; it ends with the block."""
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process with these settings."""
     given = {
         variable(name): str(value)
         for name, value in settings.model_dump(exclude_unset=True).items()
         if value is not None
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
-    one = Process(command, inherited | given, directory / f"{command}.log")
+    return {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")} | given
+
+
+async def command(settings: Settings, *arguments: str) -> tuple[int, str, str]:
+    """Run a command of the portal to its end: exit code, output, errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.cli", *arguments, cwd=PROJECT, env=environment(settings),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+@contextmanager
+def ready(command: str, settings: Settings, directory: Path) -> Iterator[Process]:
+    """A command that can be started and killed at will; it ends with the block."""
+    one = Process(command, environment(settings), directory / f"{command.split(maxsplit=1)[0]}.log")
     try:
         yield one
     finally:

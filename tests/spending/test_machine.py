@@ -35,7 +35,7 @@ from tests.spending.model import Hold, Member, Pool, Purchase
 from tests.spending.till import Till, worth
 
 EXAMPLES = int(os.environ.get("PORTAL_TEST_EXAMPLES", "100"))
-STEPS = 10
+STEPS = 15
 CORNERS = (
     "held", "settled", "released", "expired", "NOT_FOUND", "IDEMPOTENCY_MISMATCH", "RESERVATION_CLOSED", "MEMBER_SUSPENDED", "SHORTFALL",
     "DAILY_LIMIT", "INSUFFICIENT_CREDITS", "refund", "refund failed", "owing after money went", "disputed", "dispute won",

@@ -10,6 +10,7 @@ from app.services import billing_events
 from app.services.stripe_events.handler import Event, Handler, Services
 from app.services.stripe_events.payments import PAYMENT
 from app.services.stripe_events.refunds import MONEY_BACK
+from app.services.stripe_events.setups import SETUP
 from app.tenancy import CONNECTION_ERRORS
 
 log = structlog.get_logger("stripe_events")
@@ -29,6 +30,7 @@ HANDLERS: Mapping[str, Handler] = {
     "charge.dispute.closed": MONEY_BACK,
     "charge.dispute.funds_withdrawn": MONEY_BACK,
     "charge.dispute.funds_reinstated": MONEY_BACK,
+    "setup_intent.succeeded": SETUP,
 }
 
 

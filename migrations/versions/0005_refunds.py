@@ -8,12 +8,12 @@ from alembic import op
 from migrations.policies import Access, Sight, statements
 from migrations.scripts import run
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-SQL = Path(__file__).parent / "sql_0004"
+SQL = Path(__file__).parent / "sql_0005"
 
 # What refunds and disputes did to credits is append-only, as the ledger is.
 ACCESS = (
