@@ -20,34 +20,7 @@ def create(call: Call) -> Record:
     _check_amount(amount, left, charge["currency"])
     method = call.state.find("payment_method", charge["payment_method"])
     behaviour = payment_methods.behaviour(call, method).refund if method else "succeeds"
-    refund = call.state.add(
-        {
-            "id": new_id("re_3", 23),
-            "object": "refund",
-            "amount": amount,
-            "balance_transaction": None,
-            "charge": charge["id"],
-            "created": call.state.now(),
-            "currency": charge["currency"],
-            "customer": charge["customer"],
-            "destination_details": {
-                "card": {
-                    "reference_status": "pending",
-                    "reference_type": "acquirer_reference_number",
-                    "type": "refund",
-                },
-                "type": "card",
-            },
-            "metadata": given.get("metadata", {}),
-            "payment_intent": charge["payment_intent"],
-            "payment_method": charge["payment_method"],
-            "reason": given.get("reason"),
-            "receipt_number": None,
-            "source_transfer_reversal": None,
-            "status": "pending" if behaviour == "pends" else "succeeded",
-            "transfer_reversal": None,
-        }
-    )
+    refund = call.state.add(_new_refund(call, charge, amount, "pending" if behaviour == "pends" else "succeeded"))
     if behaviour == "pends":
         refund["pending_reason"] = "processing"
     if behaviour != "succeeds":
@@ -107,6 +80,35 @@ def settle_due(call: Call) -> None:
             private = call.state.private(refund["id"])
             if private.get("settles_at") and private["settles_at"] <= call.state.clock():
                 settle(call, refund, succeeded=private["settles_as"] == "succeeded")
+
+
+def _new_refund(call: Call, charge: Record, amount: int, status: str) -> Record:
+    return {
+        "id": new_id("re_3", 23),
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": call.state.now(),
+        "currency": charge["currency"],
+        "customer": charge["customer"],
+        "destination_details": {
+            "card": {
+                "reference_status": "pending",
+                "reference_type": "acquirer_reference_number",
+                "type": "refund",
+            },
+            "type": "card",
+        },
+        "metadata": call.parameters.get("metadata", {}),
+        "payment_intent": charge["payment_intent"],
+        "payment_method": charge["payment_method"],
+        "reason": call.parameters.get("reason"),
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": status,
+        "transfer_reversal": None,
+    }
 
 
 def _charge(call: Call) -> Record:
