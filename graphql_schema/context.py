@@ -11,8 +11,10 @@ import strawberry
 
 from app.auth.actor import Principal, Session, acting, utc_now
 from app.services.catalogue import CatalogueCache
+from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
+from app.services.refunds import Refunding
 from app.services.spending.service import Spending
 from app.tenancy import Database
 
@@ -29,6 +31,11 @@ class Services:
     signer: QuoteSigner
     catalogue: CatalogueCache
     spending: Spending
+    payment_methods: PaymentMethods
+
+    @property
+    def refunding(self) -> Refunding:
+        return Refunding(self.database, self.purchasing.gateway, self.purchasing)
 
 
 class Context:

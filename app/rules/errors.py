@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from app.rules.money import units
+
 
 class ErrorCode(StrEnum):
     """Why something was refused; the API's `UserError.code`."""
@@ -16,9 +18,12 @@ class ErrorCode(StrEnum):
     TIER_NOT_ELIGIBLE = "TIER_NOT_ELIGIBLE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     PAYMENTS_UNAVAILABLE = "PAYMENTS_UNAVAILABLE"
+    PAYMENT_METHOD_IN_USE = "PAYMENT_METHOD_IN_USE"
     QUOTE_EXPIRED = "QUOTE_EXPIRED"
     QUOTE_USED = "QUOTE_USED"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+    REFUND_TOO_LARGE = "REFUND_TOO_LARGE"
+    REFUND_NOT_POSSIBLE = "REFUND_NOT_POSSIBLE"
     # Of spending (ruling 12), in the order in which the gate asks.
     MEMBER_SUSPENDED = "MEMBER_SUSPENDED"
     SHORTFALL = "SHORTFALL"
@@ -156,8 +161,41 @@ class PaymentsUnavailable(Refusal):
     code = ErrorCode.PAYMENTS_UNAVAILABLE
     message_key = "error.payments_unavailable"
 
-    def __init__(self) -> None:
-        super().__init__("Payments can't be taken just now. Nothing was charged; try again in a few minutes.")
+    def __init__(
+        self, message: str = "Payments can't be taken just now. Nothing was charged; try again in a few minutes."
+    ) -> None:
+        super().__init__(message)
+
+
+class PaymentMethodInUse(Refusal):
+    """Something still pays with the card."""
+
+    code = ErrorCode.PAYMENT_METHOD_IN_USE
+    message_key = "error.payment_method_in_use"
+
+
+class RefundTooLarge(Refusal):
+    """More than is left of what was paid (ruling 22). Amounts in cents; `asked` None: all that is left, and nothing is."""
+
+    code = ErrorCode.REFUND_TOO_LARGE
+    message_key = "error.refund_too_large"
+
+    def __init__(self, asked: int | None, left: int, paid: int, currency: str) -> None:
+        paid_back = f"{units(paid - left)} of the {units(paid)} {currency} paid"
+        if left == 0:
+            message = (
+                f"There is nothing left to refund: {paid_back} were given back, are on their way back or are disputed."
+            )
+        else:
+            message = f"{units(asked or 0)} {currency} can't be refunded: {units(left)} is left ({paid_back} are on their way or back)."
+        super().__init__(message, path=("amountCents",))
+
+
+class RefundNotPossible(Refusal):
+    """The purchase or the refund is in a state in which this can't be done."""
+
+    code = ErrorCode.REFUND_NOT_POSSIBLE
+    message_key = "error.refund_not_possible"
 
 
 class InsufficientLedger(Refusal):

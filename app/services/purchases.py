@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.auth.actor import Actor, Principal, acting, utc_now
@@ -20,14 +19,12 @@ from app.rules.errors import Forbidden, NotFound, PaymentsUnavailable, QuoteUsed
 from app.rules.permissions import Permission
 from app.rules.pricing import Price
 from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
-from app.services import idempotency, payment_outcomes
+from app.services import customers, idempotency, payment_outcomes
 from app.services.audit import record
 from app.services.queue import Job, enqueue
 from app.services.quotes import Quote, QuoteSigner
 from app.tenancy import ActorKind, Database, Scope, Transaction
-from models.pools import CreditPool
 from models.purchases import CreditPurchase
-from models.tenants import User
 
 log = structlog.get_logger("purchases")
 
@@ -68,8 +65,8 @@ class Purchasing:
             quote = self._read_quote(session.actor, command)
             buyer = await _buyer(session.tx, quote)
         try:
-            method = await self._method(command, buyer.stripe_customer_id)
-            customer_id = await self._customer(quote, buyer)
+            method = await self._method(command, buyer.customer_id)
+            customer_id = await customers.ensure(self.database, self.gateway, buyer)
         except GatewayUnavailable as error:
             log.warning("purchase.payments_unavailable", error=str(error))
             raise PaymentsUnavailable from None
@@ -111,20 +108,6 @@ class Purchasing:
         actor.require(quote.pool_id, Permission.PURCHASE_CREDITS)
         return quote
 
-    async def _customer(self, quote: Quote, buyer: Row[Any]) -> str:
-        """The pool's customer at Stripe, made at the first purchase and kept at once: a second one would not own the cards."""
-        if buyer.stripe_customer_id:
-            return str(buyer.stripe_customer_id)
-        made = await self.gateway.ensure_customer(
-            tenant_id=quote.tenant_id, pool_id=quote.pool_id, email=buyer.email, name=buyer.name
-        )
-        pool = (CreditPool.tenant_id == quote.tenant_id, CreditPool.id == quote.pool_id)
-        async with self.database.transaction(Scope(quote.tenant_id, ActorKind.WORKER)) as tx:
-            await tx.execute(
-                update(CreditPool).where(*pool, CreditPool.stripe_customer_id.is_(None)).values(stripe_customer_id=made)
-            )
-            return str(await tx.scalar(select(CreditPool.stripe_customer_id).where(*pool)))
-
     async def _method(self, command: PurchaseCommand, customer_id: str | None) -> PaymentMethod:
         """Checked before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
         method = await self.gateway.payment_method(command.payment_method_id)
@@ -134,16 +117,11 @@ class Purchasing:
         return method
 
 
-async def _buyer(tx: Transaction, quote: Quote) -> Row[Any]:
-    """The pool's customer id, if it has one, and the owner's name and address for making it."""
-    row = await tx.row(
-        select(CreditPool.stripe_customer_id, CreditPool.name, User.email)
-        .join(User, (User.tenant_id == CreditPool.tenant_id) & (User.id == CreditPool.owner_user_id))
-        .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == quote.pool_id)
-    )
-    if row is None:
+async def _buyer(tx: Transaction, quote: Quote) -> customers.PoolCustomer:
+    found = await customers.read(tx, quote.pool_id)
+    if found is None:
         raise NotFound("quote", path=("quoteId",))
-    return row
+    return found
 
 
 async def _open(

@@ -15,7 +15,10 @@ class Decline:
 
 @dataclass(frozen=True)
 class TestCard:
-    """How a card behaves. `authentication`: the bank asks for 3-D Secure always, or until it was set up for later."""
+    """How a card behaves. `authentication`: the bank asks for 3-D Secure always, or until it was set up for later.
+
+    `declined_when`: most cards that are declined can't be saved either; some decline only once they are charged.
+    """
 
     __test__ = False  # no test class, whatever pytest thinks of the name
 
@@ -26,6 +29,14 @@ class TestCard:
     authentication: Literal["none", "always", "until_set_up"] = "none"
     processing: bool = False
     funding: str = "credit"
+    refund: Literal["succeeds", "pends", "fails"] = "succeeds"  # fails: after it has succeeded
+    dispute: Literal["fraudulent", "product_not_received", "inquiry"] | None = None  # opened right after the payment
+    declined_when: Literal["saved_or_charged", "charged"] = "saved_or_charged"
+
+    @property
+    def saving_declined(self) -> Decline | None:
+        """Why the bank will not let the card be saved."""
+        return self.decline if self.declined_when == "saved_or_charged" else None
 
 
 GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.")
@@ -73,8 +84,8 @@ CARDS = (
     TestCard("4000000000000127", "visa", ("pm_card_chargeDeclinedIncorrectCvc",), INCORRECT_CVC),
     TestCard("4000000000000119", "visa", ("pm_card_chargeDeclinedProcessingError",), PROCESSING_ERROR),
     TestCard("4000000000006975", "visa", ("pm_card_visa_chargeDeclinedVelocityLimitExceeded",), VELOCITY),
-    TestCard("4000000000000341", "visa", ("pm_card_chargeCustomerFail",), GENERIC),
-    TestCard("4100000000000019", "visa", ("pm_card_radarBlock",), FRAUDULENT),
+    TestCard("4000000000000341", "visa", ("pm_card_chargeCustomerFail",), GENERIC, declined_when="charged"),
+    TestCard("4100000000000019", "visa", ("pm_card_radarBlock",), FRAUDULENT, declined_when="charged"),
     TestCard("4000002760003184", "visa", ("pm_card_authenticationRequired",), authentication="always"),
     TestCard("4000000000003220", "visa", ("pm_card_threeDSecure2Required",), authentication="always"),
     TestCard("4000002500003155", "visa", ("pm_card_authenticationRequiredOnSetup",), authentication="until_set_up"),
@@ -93,6 +104,11 @@ CARDS = (
         INSUFFICIENT,
         authentication="always",
     ),
+    TestCard("4000000000007726", "visa", ("pm_card_pendingRefund",), refund="pends"),
+    TestCard("4000000000005126", "visa", ("pm_card_refundFail",), refund="fails"),
+    TestCard("4000000000000259", "visa", ("pm_card_createDispute",), dispute="fraudulent"),
+    TestCard("4000000000002685", "visa", ("pm_card_createDisputeProductNotReceived",), dispute="product_not_received"),
+    TestCard("4000000000001976", "visa", ("pm_card_createDisputeInquiry",), dispute="inquiry"),
     # Stripe has no card that stays in processing (bank debits do): this one is the sandbox's own.
     TestCard("4000000000070005", "visa", ("pm_card_sandboxProcessing",), processing=True),
 )
