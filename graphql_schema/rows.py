@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from asyncpg import Record
 
-from graphql_schema.node import to_id
+from app.rules.node_ids import node_id as opaque_id
 from graphql_schema.selections import Plain, Selection, SurprisingValueError
 from graphql_schema.viewpoints import Viewpoint
 
@@ -74,7 +74,7 @@ def credit_text(column: str) -> Source:
 
 def node_id(type_name: str, column: str = "id") -> Source:
     """The opaque id of the thing whose UUID stands in a column."""
-    return Source(column, partial(to_id, type_name))
+    return Source(column, partial(opaque_id, type_name))
 
 
 def enum(kind: type[Enum], column: str) -> Source:

@@ -7,7 +7,7 @@ that one statement serves any number of parents. A page asks for one row more th
 from app.tenancy import Read
 
 POOLS = Read("""
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings, p.stripe_customer_id,
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
            p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
