@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     routes = [
         Route("/graphql", _graphql(settings, database, gateway, identity)),
         *session_routes(identity, profiles_in(database)),
-        Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
+        Route("/webhooks/stripe", webhook, methods=["POST"]),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(database)),
         Route("/app-config", _app_config(settings)),
