@@ -62,9 +62,10 @@ browser:
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null
 	}
 
-test-deep: $(BIN)/.installed  ## The long proofs of the ledger: 2,000 random histories, 20 crashes, a long replay
+test-deep: $(BIN)/.installed  ## The long proofs: 2,000 random histories, 20 crashes, a long replay, the price of every quantity
 	@PORTAL_TEST_PG=$(PG) PORTAL_TEST_EXAMPLES=2000 PORTAL_TEST_CRASHES=20 PORTAL_TEST_REPLAY=20000 \
-		$(BIN)/pytest tests/spending -rP $(ARGS)
+	PORTAL_TEST_QUANTITIES=1000000 PORTAL_TEST_SALES=500 \
+		$(BIN)/pytest tests/spending tests/rules/test_every_quantity.py tests/graphql/test_every_quantity.py -rP $(ARGS)
 
 test-stripe-live: $(BIN)/.installed  ## Run the payment tests against Stripe's test mode; needs STRIPE_API_KEY=sk_test_...
 	@$(BIN)/pytest -m stripe_live tests/payments $(ARGS)

@@ -177,6 +177,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            pool_use_lifo=True,  # the connection whose plans and caches are warm
             json_deserializer=orjson.loads,
             hide_parameters=True,  # errors go into the log, people's data does not
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import PROJECT
-from bench import dashboard, executor, memory, spending, startup, statements, webhooks
+from bench import audit, dashboard, executor, memory, spending, startup, statements, webhooks
 from bench.figures import Figure
 from bench.world import World
 
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[World], list[Figure]]] = {
     "startup": startup.bench,
     "memory": memory.bench,
     "executor": executor.bench,
+    "audit": audit.bench,
 }
 
 

@@ -11,6 +11,7 @@ import strawberry
 
 from app.auth.actor import Principal, Session, acting, utc_now
 from app.services.catalogue import CatalogueCache
+from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.spending.service import Spending
@@ -29,6 +30,7 @@ class Services:
     signer: QuoteSigner
     catalogue: CatalogueCache
     spending: Spending
+    payment_methods: PaymentMethods
 
 
 class Context:

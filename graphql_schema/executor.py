@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from graphql import (
+    DocumentNode,
     GraphQLBoolean,
     GraphQLField,
     GraphQLID,
@@ -23,6 +24,8 @@ from graphql import (
     GraphQLString,
     TypeNameMetaFieldDef,
     Undefined,
+    default_field_resolver,
+    default_type_resolver,
     get_nullable_type,
     is_enum_type,
     is_leaf_type,
@@ -34,6 +37,15 @@ from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
+from graphql_schema.inputs import Ready, ready
+
+MAX_NAMES = 64  # of operations in one document
+_PASSED_ON = {
+    "is_awaitable",
+    "hide_suggestions",
+    "operation_extensions",
+    "shared",
+}  # arguments that `build` only hands on
 FieldDetails = list[Any]  # the field's nodes (graphql.execution.collect_fields)
 GroupedFieldSet = dict[str, FieldDetails]  # by response name
 Read = Callable[[Any], Any]
@@ -68,6 +80,15 @@ class Shared:
         self.roots: dict[int, GroupedFieldSet] = {}
         self.sub_fields: dict[Any, Any] = {}
         self.plans: dict[int, Plan] = {}
+        self._ready: dict[str | None, Ready | None] = {}
+
+    def ready(self, schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> Ready | None:
+        """The operation of that name with what its variables are expected to be, if these are plain."""
+        if operation_name not in self._ready:
+            if len(self._ready) >= MAX_NAMES:  # anybody may ask for names that there are not
+                return None
+            self._ready[operation_name] = ready(schema, document, operation_name)
+        return self._ready[operation_name]
 
 
 class SurprisingValueError(Exception):
@@ -85,6 +106,21 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         self._shared = shared if shared is not None and self._direct else Shared()
         self._relevant_sub_fields = self._shared.sub_fields
         self._surprised: set[int] = set()
+
+    @classmethod
+    def build(cls, schema: GraphQLSchema, document: DocumentNode, *args: Any, **kwargs: Any) -> Any:
+        """An executor of one operation, or the errors in its variables, as graphql-core makes it."""
+        shared, given = kwargs.get("shared"), dict(kwargs)
+        name, raw, context = (
+            given.pop(key, None) for key in ("operation_name", "raw_variable_values", "context_value")
+        )
+        operation = shared.ready(schema, document, name) if shared is not None and not args else None
+        values = operation.values(raw or {}) if operation is not None else None
+        if operation is None or values is None or not given.keys() <= _PASSED_ON:
+            return super().build(schema, document, *args, **kwargs)
+        resolvers = (default_field_resolver, default_type_resolver, default_field_resolver)
+        fragments = (operation.fragment_definitions, operation.fragments)
+        return cls(schema, *fragments, None, context, operation.operation, values, *resolvers, **given)
 
     def execute_collected_root_fields(
         self,

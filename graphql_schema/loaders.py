@@ -17,6 +17,7 @@ from app.auth.actor import Actor
 from app.rules.errors import NotFound
 from app.rules.permissions import Permission
 from app.rules.pricing import Band
+from app.rules.purchase_progress import Moment
 from app.services import price_bands
 from app.tenancy import Read
 from graphql_schema import statements
@@ -25,9 +26,17 @@ from graphql_schema.members import PoolMember, PoolMemberConnection, as_member
 from graphql_schema.node import to_id
 from graphql_schema.pagination import check_first, decode_cursor, encode_cursor, page
 from graphql_schema.pools import CreditPool, as_pool
-from graphql_schema.purchases import CreditPurchase, CreditPurchaseConnection, as_purchase
+from graphql_schema.purchases import (
+    CreditPurchase,
+    CreditPurchaseConnection,
+    PurchaseMoment,
+    as_moment,
+    as_purchase,
+)
 from graphql_schema.subscriptions import Subscription
 from graphql_schema.transactions import CreditTransaction, CreditTransactionConnection, as_transaction
+
+_MOMENTS = [f"purchase.{moment}" for moment in Moment]
 
 PageKey = tuple[UUID, int, str | None]
 PageRows = Callable[[Actor, list[PageKey]], dict[str, Any]]
@@ -48,6 +57,7 @@ class Loaders:
             self._transaction_pages
         )
         self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
+        self.moments_by_purchase: DataLoader[UUID, list[PurchaseMoment]] = DataLoader(self._moments)
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
 
@@ -78,8 +88,7 @@ class Loaders:
         """One purchase: the viewer's own, or one of a pool whose balance they may see."""
         session = await self._context.session()
         row = await session.tx.read_one(statements.PURCHASE, tenant=session.tx.tenant_id, id=purchase_id)
-        own = row is not None and row["user_id"] == session.actor.user_id
-        if row is None or not (own or session.actor.can(row["pool_id"], Permission.VIEW_POOL_BALANCE)):
+        if row is None or not session.actor.sees_purchase(row["pool_id"], row["user_id"]):
             return None
         return as_purchase(row)
 
@@ -173,6 +182,13 @@ class Loaders:
             )
 
         return await self._pages(statements.PURCHASE_PAGES, keys, parameters, build)
+
+    async def _moments(self, purchases: list[UUID]) -> list[list[PurchaseMoment]]:
+        _, rows = await self._rows(statements.PURCHASE_MOMENTS, purchases=purchases, types=_MOMENTS)
+        found: dict[UUID, list[PurchaseMoment]] = defaultdict(list)
+        for row in rows:
+            found[row["purchase_id"]].append(as_moment(row))
+        return [found[purchase_id] for purchase_id in purchases]
 
     async def _pages(
         self,

@@ -17,6 +17,7 @@ from graphql_schema.context import Context, Info
 from graphql_schema.errors import UserError, as_user_error
 from graphql_schema.members import PoolMember
 from graphql_schema.node import uuid_of
+from graphql_schema.payment_methods import stripe_id
 from graphql_schema.pool_settings import SettingsPatch, as_change
 from graphql_schema.pools import PoolPayload
 from graphql_schema.purchases import PurchasePayload
@@ -44,7 +45,7 @@ class Mutation:
         self, info: Info, quote_id: strawberry.ID, payment_method_id: strawberry.ID, idempotency_key: UUID
     ) -> PurchasePayload:
         context = info.context
-        command = PurchaseCommand(quote_id, payment_method_id, idempotency_key)
+        command = PurchaseCommand(quote_id, stripe_id(payment_method_id, "PaymentMethod"), idempotency_key)
         try:
             purchase_id = await context.services.purchasing.buy(context.principal, command)
         except Refusal as refusal:

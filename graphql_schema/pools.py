@@ -15,11 +15,13 @@ from app.rules.errors import Refusal
 from app.rules.permissions import Permission
 from app.rules.pool_settings import PoolSettings
 from app.rules.spending_limits import check_amount, local_date
+from app.services.payment_methods import SEES_CARDS
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.members import PoolMember, PoolMemberConnection
 from graphql_schema.money import money
 from graphql_schema.node import Node, to_id
+from graphql_schema.payment_methods import PaymentMethod, Wallet, as_wallet, cards_of
 from graphql_schema.pool_settings import (
     AccessControl,
     AutoPurchaseSettings,
@@ -79,6 +81,16 @@ class CreditPool(Node):
     )
     key: strawberry.Private[UUID]
     actor: strawberry.Private[Actor]
+    wallet: strawberry.Private[Wallet]
+
+    @strawberry.field(
+        description="The pool's cards at Stripe, the newest first. Null: you lack PURCHASE_CREDITS and MODIFY_SETTINGS, "
+        "or Stripe can't be reached, which an error then says."
+    )
+    async def payment_methods(self, info: Info) -> list[PaymentMethod] | None:
+        if not any(self.actor.can(self.key, one) for one in SEES_CARDS):
+            return None
+        return await cards_of(info.context, self.wallet)
 
     @strawberry.field(description="Null for a service with an API key.")
     async def viewer_membership(self, info: Info) -> PoolMember | None:
@@ -146,6 +158,7 @@ def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
         settings=_settings(row, now) if sees_settings else None,
         key=row["id"],
         actor=actor,
+        wallet=as_wallet(row),
     )
 
 

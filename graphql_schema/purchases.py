@@ -10,7 +10,8 @@ import strawberry
 from asyncpg import Record
 
 from app.rules.pricing import Band, Price, cheaper_larger, next_band
-from app.rules.purchases import PurchaseStatus
+from app.rules.purchase_progress import Facts, Moment, NextStep, card_text, moment_text, progress
+from app.rules.purchases import CREDITED, PurchaseStatus
 from app.services.quotes import Quote
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
@@ -24,6 +25,24 @@ if TYPE_CHECKING:
     from graphql_schema.pools import CreditPool
 
 strawberry.enum(PurchaseStatus, name="PurchaseStatus")
+strawberry.enum(NextStep, name="PurchaseNextStep", description="What the buyer can do now.")
+strawberry.enum(Moment, name="PurchaseMomentKind")
+
+
+@strawberry.type(description="How a purchase stands, for its buyer: the state in words, and what to do next.")
+class PurchaseProgress:
+    title: str
+    explanation: str
+    next_step: NextStep
+    next_step_by: datetime | None = strawberry.field(description="Until when that can be done; null: no end.")
+
+
+@strawberry.type(description="A step in the life of a purchase.")
+class PurchaseMoment:
+    kind: Moment
+    title: str
+    detail: str | None = strawberry.field(description="Why, where there is more to say.")
+    at: datetime
 
 
 @strawberry.type(description="A purchase keeps the price it was made at, whatever the bands say later.")
@@ -33,18 +52,28 @@ class CreditPurchase(Node):
     bonus_credits: Decimal
     total_credits: Decimal
     unit_price: Money
+    base: Money = strawberry.field(description="Before the discount.")
     discount: Money
     total: Money
+    refunded: Money = strawberry.field(description="Of the total, what went back to the card.")
+    card: str = strawberry.field(description='"Visa ending in 4242".')
     is_automatic: bool
     receipt_url: str | None = strawberry.field(description="Stripe's hosted receipt.")
+    receipt_pdf: str | None = strawberry.field(description="Our own receipt, a path on this host; null: not paid.")
     failure_reason: str | None = strawberry.field(description="Why it failed and what to do, for the buyer.")
     next_action_url: str | None = strawberry.field(
         description="REQUIRES_ACTION: where the buyer confirms with their bank."
     )
+    progress: PurchaseProgress
     purchased_by: User
     created_at: datetime
     completed_at: datetime | None
+    key: strawberry.Private[UUID]
     pool_key: strawberry.Private[UUID]
+
+    @strawberry.field(description="What has happened to it, the first step first.")
+    async def timeline(self, info: Info) -> list[PurchaseMoment]:
+        return await info.context.loaders.moments_by_purchase.load(self.key)
 
     @strawberry.field
     async def pool(self, info: Info) -> Annotated["CreditPool", strawberry.lazy("graphql_schema.pools")]:
@@ -118,22 +147,60 @@ def _better(price: Price) -> BetterQuantity:
 
 def as_purchase(row: Record) -> CreditPurchase:
     """A row of `purchase_columns` as the API shows it."""
-    currency = row["payment_currency"]
+    currency, node_id, status = (
+        row["payment_currency"],
+        to_id("CreditPurchase", row["id"]),
+        PurchaseStatus(row["status"]),
+    )
     return CreditPurchase(
-        id=to_id("CreditPurchase", row["id"]),
-        status=PurchaseStatus(row["status"]),
+        id=node_id,
+        status=status,
         credits=row["credits_amount"],
         bonus_credits=row["bonus_credits"],
         total_credits=row["total_credits"],
         unit_price=money(row["unit_price_cents"], currency),
+        base=money(row["base_cents"], currency),
         discount=money(row["discount_cents"], currency),
         total=money(row["payment_amount_cents"], currency),
+        refunded=money(row["refunded_cents"], currency),
+        card=card_text(row["payment_method"]),
         is_automatic=row["is_auto_purchase"],
         receipt_url=row["stripe_receipt_url"],
+        receipt_pdf=f"/receipts/{node_id}.pdf" if status in CREDITED else None,
         failure_reason=row["failure_reason"],
         next_action_url=row["next_action_url"],
+        progress=_progress(row),
         purchased_by=as_user(row["user_id"], row["email"], row["display_name"]),
         created_at=row["created_at"],
         completed_at=row["completed_at"],
+        key=row["id"],
         pool_key=row["pool_id"],
     )
+
+
+def _progress(row: Record) -> PurchaseProgress:
+    found = progress(
+        Facts(
+            status=PurchaseStatus(row["status"]),
+            total_credits=row["total_credits"],
+            total_cents=row["payment_amount_cents"],
+            refunded_cents=row["refunded_cents"],
+            currency=row["payment_currency"],
+            failure_code=row["failure_code"],
+            failure_reason=row["failure_reason"],
+            has_action_url=row["next_action_url"] is not None,
+            created_at=row["created_at"],
+        )
+    )
+    return PurchaseProgress(
+        title=found.title,
+        explanation=found.explanation,
+        next_step=found.next_step,
+        next_step_by=found.next_step_by,
+    )
+
+
+def as_moment(row: Record) -> PurchaseMoment:
+    """A row of PURCHASE_MOMENTS as the API shows it."""
+    kind = Moment(row["kind"])
+    return PurchaseMoment(kind=kind, title=moment_text(kind), detail=row["detail"], at=row["at"])

@@ -16,6 +16,7 @@ from graphql_schema import statements
 from graphql_schema.context import Context, Info
 from graphql_schema.errors import as_user_error
 from graphql_schema.node import Node, split_id, to_id, uuid_of
+from graphql_schema.payment_methods import card_by_id
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
 from graphql_schema.spending import ReservationView, as_reservation, reservation_key
@@ -113,6 +114,8 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
         return next((as_add_on(one) for one in catalogue.add_ons if one.id == key), None)
     if type_name == "Reservation":
         return await _reservation_node(context, key)
+    if type_name == "PaymentMethod":
+        return await card_by_id(context, key)
     loaders = context.loaders
     finders: dict[str, Callable[[UUID], Awaitable[Node | None]]] = {
         "CreditPool": loaders.pool_by_id.load,

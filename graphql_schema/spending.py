@@ -27,6 +27,7 @@ from app.services.spending.commands import (
 )
 from app.services.spending.lanes import Answer
 from graphql_schema.errors import ErrorCode, UserError, as_user_error
+from graphql_schema.inputs import direct
 from graphql_schema.node import Node, split_id, to_id, uuid_of
 
 strawberry.enum(RequestType, name="RequestType")
@@ -35,6 +36,7 @@ MAX_MODEL = 100  # characters
 MAX_PROVIDER = 50
 
 
+@direct
 @strawberry.input(
     description="What was used, or will be at most. Text: tokens; image: images; transcription: minutes; speech: characters."
 )
@@ -48,6 +50,7 @@ class UsageInput:
     characters: Decimal | None = None
 
 
+@direct
 @strawberry.input(description="One request to hold credits for. The same requestId and body again is the same hold.")
 class ReserveInput:
     pool_id: strawberry.ID
@@ -62,6 +65,7 @@ class ReserveInput:
     hold_seconds: int = strawberry.field(default=int(DEFAULT_HOLD.total_seconds()), description="1 to 86,400.")
 
 
+@direct
 @strawberry.input(description="Named by reservationId, or by poolId and requestId.")
 class SettleInput:
     reservation_id: strawberry.ID | None = None

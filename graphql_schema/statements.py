@@ -7,7 +7,7 @@ that one statement serves any number of parents. A page asks for one row more th
 from app.tenancy import Read
 
 POOLS = Read("""
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings,
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings, p.stripe_customer_id,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
            p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
@@ -19,6 +19,7 @@ POOLS = Read("""
            s.cancel_at_period_end AS subscription_cancel_at_period_end,
            a.enabled AS auto_enabled, a.threshold_credits AS auto_threshold_credits,
            a.purchase_credits AS auto_purchase_credits, a.max_monthly_auto_purchase AS auto_monthly_cap_credits,
+           a.stripe_payment_method_id AS auto_payment_method_id,
            a.auto_purchase_spend_this_month AS auto_spend_cents, a.last_auto_purchase_at AS auto_last_at
       FROM credit_pools p
       JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
@@ -112,8 +113,8 @@ TRANSACTION = Read("""
 
 _PURCHASE_COLUMNS = """
     c.id, c.pool_id, c.user_id, c.status, c.credits_amount, c.bonus_credits, c.total_credits, c.unit_price_cents,
-    c.discount_cents, c.payment_amount_cents, c.payment_currency, c.is_auto_purchase, c.stripe_receipt_url,
-    c.failure_code, c.failure_reason, c.next_action_url, c.created_at, c.completed_at"""
+    c.base_cents, c.discount_cents, c.payment_amount_cents, c.payment_currency, c.refunded_cents, c.payment_method,
+    c.is_auto_purchase, c.stripe_receipt_url, c.failure_code, c.failure_reason, c.next_action_url, c.created_at, c.completed_at"""
 
 PURCHASE_PAGES = Read(f"""
     SELECT c.*, u.email, u.display_name
@@ -137,6 +138,20 @@ PURCHASE = Read(f"""
       JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.user_id
      WHERE c.tenant_id = :tenant AND c.id = :id
 """)  # noqa: S608
+
+# The beginning stands in the purchase itself; the rest in its billing events. Kinds that no buyer needs to read are left out.
+PURCHASE_MOMENTS = Read("""
+    SELECT purchase_id, kind, detail, at
+      FROM (SELECT c.id AS purchase_id, 'started' AS kind, NULL AS detail, c.created_at AS at, 0 AS later
+              FROM credit_purchases c
+             WHERE c.tenant_id = :tenant AND c.id = ANY (CAST(:purchases AS uuid[]))
+             UNION ALL
+            SELECT e.purchase_id, substr(e.event_type, 10), e.data ->> 'reason', e.created_at, 1
+              FROM billing_events e
+             WHERE e.tenant_id = :tenant AND e.purchase_id = ANY (CAST(:purchases AS uuid[]))
+               AND e.event_type = ANY (CAST(:types AS text[]))) moments
+     ORDER BY purchase_id, later, at
+""")
 
 VIEWER = Read("""
     SELECT u.id, u.email, u.display_name, u.locale, u.time_zone, t.id AS tenant_id, t.name AS tenant_name

@@ -31,6 +31,13 @@ class BillingEvent(TenantOwned, Base):
         UniqueConstraint("tenant_id", "stripe_event_id", name="idx_billing_events_stripe"),
         Index("idx_billing_events_type", "tenant_id", "event_type", "created_at"),
         Index("idx_billing_events_pool", "tenant_id", "pool_id", "created_at"),
+        Index(
+            "idx_billing_events_purchase",
+            "tenant_id",
+            "purchase_id",
+            "created_at",
+            postgresql_where=text("purchase_id IS NOT NULL"),
+        ),
         Index("idx_billing_events_processed", "tenant_id", "created_at", postgresql_where=text("NOT processed")),
     )
 

@@ -44,6 +44,7 @@ class CreditPool(TenantOwned, Base):
             "bonus_total",
             "bonus_remaining",
             "shortfall_credits",
+            "auto_purchase_below",
         ),
         CheckConstraint("monthly_included_used <= monthly_included_total", name="included_remaining_not_negative"),
         # Ruling 9, with included_remaining spelled out: the CHECK stands on its own columns, not on a generated one.
@@ -83,6 +84,9 @@ class CreditPool(TenantOwned, Base):
     bonus_total: Mapped[CreditsZero]
     bonus_remaining: Mapped[CreditsZero]
     shortfall_credits: Mapped[CreditsZero]  # consumed beyond the balance; the next credits pay it first
+    auto_purchase_below: Mapped[
+        Credits | None
+    ]  # a debit that leaves less available triggers one (ruling 23); null: none does
     ledger_sequence: Mapped[BigCount]  # the sequence of the pool's latest ledger entry
 
     # Traffic against the tier's caps (ruling 12), in this row because every hold locks and writes it anyway.

@@ -96,6 +96,10 @@ class Actor:
             return self._reads and permission in {Permission.VIEW_POOL_BALANCE, Permission.VIEW_OTHER_USAGE}
         return found.can(permission)
 
+    def sees_purchase(self, pool_id: UUID, buyer_id: UUID) -> bool:
+        """Whether a purchase of this pool exists for this actor: their own, or with VIEW_POOL_BALANCE."""
+        return self.user_id == buyer_id or self.can(pool_id, Permission.VIEW_POOL_BALANCE)
+
     def sees_members(self, pool_id: UUID) -> bool:
         """Whether the pool's other members are shown to this actor."""
         found = self.membership(pool_id)

@@ -66,6 +66,7 @@ async def _write(tx: Transaction, history: History, customer: str | None) -> Non
     await tx.execute(insert(Subscription).values(**_subscription(history, customer, began)))
     of_pool = {"tenant_id": tenant.id, "pool_id": tenant.pool_id}
     await _insert_many(tx, "credit_purchases", [of_pool | row for row in _purchases(history)])
+    await _insert_many(tx, "billing_events", [of_pool | row for row in _payments(history)])
     await _insert_many(tx, "credit_transactions", [of_pool | row for row in history.ledger])
     await _insert_many(tx, "credit_usage", [of_pool | row for row in history.usage])
     await _insert_many(tx, "usage_rollups", [of_pool | row for row in rollups(history.usage)])
@@ -179,10 +180,24 @@ def _purchases(history: History) -> Iterable[Row]:
             "discount_rate": price.band.discount_rate,
             "bonus_rate": price.band.bonus_rate,
             "payment_amount_cents": price.total_cents,
-            "payment_method": "card",
+            "payment_method": "visa 4242",
             "stripe_payment_intent_id": f"pi_demo_{purchase_id.hex[:16]}",
             "status": "completed",
             "completed_at": at,
+            "created_at": at,
+        }
+
+
+def _payments(history: History) -> Iterable[Row]:
+    """Of each purchase the billing event that its credits came with."""
+    for purchase_id, _, at in history.purchases:
+        yield {
+            "id": history.new_id(),
+            "user_id": history.tenant.user_id(history.tenant.owner),
+            "purchase_id": purchase_id,
+            "event_type": "purchase.completed",
+            "processed": True,
+            "processed_at": at,
             "created_at": at,
         }
 
@@ -212,7 +227,14 @@ def rollups(usage: Iterable[Mapping[str, Any]]) -> list[Row]:
     return [dict(zip(_GROUP, group, strict=True)) | sums for group, sums in groups.items()]
 
 
-_ARRAYS = {UUID: "uuid[]", str: "text[]", int: "bigint[]", Decimal: "numeric[]", datetime: "timestamptz[]"}
+_ARRAYS = {
+    UUID: "uuid[]",
+    bool: "boolean[]",
+    str: "text[]",
+    int: "bigint[]",
+    Decimal: "numeric[]",
+    datetime: "timestamptz[]",
+}
 
 
 async def _insert_many(tx: Transaction, name: str, rows: list[Row]) -> None:

@@ -14,7 +14,10 @@ from pgqueuer.models import Job as QueuedJob
 from pgqueuer.models import Schedule
 
 from app.metrics import Metrics
+from app.payments.outcomes import GatewayUnavailable
 from app.rules.purchases import FIRST_FOLLOW_UP
+from app.services.auto_purchase.notices import AutoPurchaseMails
+from app.services.auto_purchase.purchasing import AutoPurchasing
 from app.services.inbox import Inbox
 from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
@@ -40,6 +43,8 @@ class Handlers:
     metrics: Metrics | None
     receipts: Receipts
     upkeep: Upkeep
+    auto_purchasing: AutoPurchasing
+    auto_purchase_mails: AutoPurchaseMails
 
     async def finish_purchase(self, job: QueuedJob) -> None:
         """Follow an open purchase until it has ended. Money may be under way: no number of failures ends the following."""
@@ -84,6 +89,24 @@ class Handlers:
         if self.metrics:
             self.metrics.event_tried(event_type, result)
 
+    async def decide_auto_purchase(self, job: QueuedJob) -> None:
+        """Buy for a pool that has too little, if its plan says so; Stripe being away is no reason to forget it."""
+        payload = _payload(job)
+        try:
+            await self.auto_purchasing.run(UUID(payload["tenant_id"]), UUID(payload["pool_id"]))
+        except GatewayUnavailable as error:
+            raise RetryRequested(delay=FIRST_FOLLOW_UP, reason=str(error)) from error
+
+    async def mail_auto_purchase(self, job: QueuedJob) -> None:
+        """Mail to one address what has happened to a pool's automatic purchases."""
+        payload = _payload(job)
+        await self.auto_purchase_mails.send(UUID(payload["tenant_id"]), UUID(payload["event_id"]), payload["recipient"])
+
+    async def sweep_auto_purchases(self, _: Schedule | None = None) -> None:
+        """Decide for pools that nothing has triggered: a month that began, a wait that ended, a job that was lost."""
+        decided = await self.auto_purchasing.sweep(await self.inbox.tenants())
+        log.info("auto_purchases.swept", pools=decided)
+
     async def create_partitions(self, _: Schedule | None = None) -> None:
         """Keep usage partitions three months ahead."""
         made = await self.inbox.create_partitions()
@@ -106,10 +129,13 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
         (Job.FINISH_PURCHASE, handlers.finish_purchase),
         (Job.MAIL_RECEIPT, handlers.mail_receipt),
         (Job.HANDLE_STRIPE_EVENT, handlers.handle_stripe_event),
+        (Job.AUTO_PURCHASE, handlers.decide_auto_purchase),
+        (Job.MAIL_AUTO_PURCHASE, handlers.mail_auto_purchase),
     ):
         queuer.entrypoint(job.value, on_failure="hold", executor_factory=_retrying)(handler)
     queuer.schedule("usage.partitions", "17 3 * * *")(handlers.create_partitions)
     queuer.schedule("spending.expire_holds", "* * * * *")(handlers.expire_holds)
+    queuer.schedule("auto_purchases.sweep", "*/5 * * * *")(handlers.sweep_auto_purchases)
     queuer.schedule("pools.reset_months", "*/5 * * * *")(handlers.reset_months)
 
 

@@ -12,6 +12,8 @@ from app.config import Settings
 from app.jobs.handlers import Handlers, register
 from app.metrics import Metrics
 from app.payments.gateway import Gateway
+from app.services.auto_purchase.notices import AutoPurchaseMails
+from app.services.auto_purchase.purchasing import AutoPurchasing
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
@@ -54,13 +56,16 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
     )
     catalogue = CatalogueCache(database)
     purchasing = Purchasing(database, gateway, QuoteSigner(settings.secret_key), settings.public_url)
+    mailer = Mailer(settings.smtp_url, settings.mail_from)
     handlers = Handlers(
         purchasing=purchasing,
         stripe=Services(gateway, database, purchasing),
         inbox=inbox,
         metrics=metrics,
-        receipts=Receipts(database, Mailer(settings.smtp_url, settings.mail_from), settings.public_url),
+        receipts=Receipts(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
+        auto_purchasing=AutoPurchasing(purchasing),
+        auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
     )
     if metrics and settings.worker_metrics_port:
         metrics.serve_on_loopback(settings.worker_metrics_port)

@@ -107,9 +107,12 @@ class Gateway(PaymentMethodCalls):
         return next(iter(taken + outcomes), None)
 
     async def cancel(self, payment_intent_id: str) -> Outcome:
-        """Give the payment up. One that has ended already keeps its end, which is what comes back."""
+        """Give the payment up as abandoned. One that has ended already keeps its end, which is what comes back."""
         try:
-            return await self._outcome(lambda v1: v1.payment_intents.cancel_async(payment_intent_id), payment_intent_id)
+            return await self._outcome(
+                lambda v1: v1.payment_intents.cancel_async(payment_intent_id, {"cancellation_reason": "abandoned"}),
+                payment_intent_id,
+            )
         except GatewayError as error:
             if error.code != "payment_intent_unexpected_state":
                 raise

@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     TIER_NOT_ELIGIBLE = "TIER_NOT_ELIGIBLE"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     PAYMENTS_UNAVAILABLE = "PAYMENTS_UNAVAILABLE"
+    PAYMENT_METHOD_IN_USE = "PAYMENT_METHOD_IN_USE"
     QUOTE_EXPIRED = "QUOTE_EXPIRED"
     QUOTE_USED = "QUOTE_USED"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
@@ -156,8 +157,17 @@ class PaymentsUnavailable(Refusal):
     code = ErrorCode.PAYMENTS_UNAVAILABLE
     message_key = "error.payments_unavailable"
 
-    def __init__(self) -> None:
-        super().__init__("Payments can't be taken just now. Nothing was charged; try again in a few minutes.")
+    def __init__(
+        self, message: str = "Payments can't be taken just now. Nothing was charged; try again in a few minutes."
+    ) -> None:
+        super().__init__(message)
+
+
+class PaymentMethodInUse(Refusal):
+    """Something still pays with the card."""
+
+    code = ErrorCode.PAYMENT_METHOD_IN_USE
+    message_key = "error.payment_method_in_use"
 
 
 class InsufficientLedger(Refusal):

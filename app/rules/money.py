@@ -29,3 +29,20 @@ def quoted(amount: Decimal) -> str:
 def units(cents: int) -> Decimal:
     """Cents as currency units: 9500 -> Decimal('95.00')."""
     return Decimal(cents).scaleb(-2)
+
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+
+def money_text(cents: int, currency: str) -> str:
+    """Cents as a sentence says them: "$1,234.50", "-$5.00", "12.00 CHF"."""
+    sign, amount = "-" if cents < 0 else "", f"{units(abs(cents)):,.2f}"
+    symbol = _SIGNS.get(currency.upper())
+    return f"{sign}{symbol}{amount}" if symbol else f"{sign}{amount} {currency.upper()}"
+
+
+def credits_text(amount: Decimal) -> str:
+    """Credits without needless zeros: "57.5", "1,000"."""
+    whole, _, places = f"{amount:,f}".partition(".")
+    places = places.rstrip("0")
+    return f"{whole}.{places}" if places else whole

@@ -1,8 +1,8 @@
 """The settings of a pool that stand alone (section 43.3, CreditPoolSettings): what they hold, and what a change may be."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -125,6 +125,9 @@ class SettingsChange:
     notifications: Mapping[str, Any]
     access_control: Mapping[str, Any]
     family: Mapping[str, Any]
+    auto_purchase: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of app/rules/auto_purchase.py:Plan, stored in a table of its own
 
 
 def apply(current: PoolSettings, change: SettingsChange, roles: Mapping[UUID, Role]) -> PoolSettings:
@@ -148,12 +151,16 @@ def apply(current: PoolSettings, change: SettingsChange, roles: Mapping[UUID, Ro
 
 def _check_notifications(mail: Notifications) -> None:
     check_amount(mail.low_balance_threshold, path=("patch", "notifications", "lowBalanceThreshold"))
-    path = ("patch", "notifications", "recipients")
-    if len(mail.recipients) > MAX_RECIPIENTS:
+    check_recipients(mail.recipients, path=("patch", "notifications", "recipients"))
+
+
+def check_recipients(recipients: Sequence[str], *, path: tuple[str, ...]) -> None:
+    """At most twenty e-mail addresses. Raises Invalid."""
+    if len(recipients) > MAX_RECIPIENTS:
         raise Invalid(
-            f"At most {MAX_RECIPIENTS} recipients; you sent {len(mail.recipients)}.", path=path, reason="recipients"
+            f"At most {MAX_RECIPIENTS} recipients; you sent {len(recipients)}.", path=path, reason="recipients"
         )
-    for address in mail.recipients:
+    for address in recipients:
         if len(address) > 254 or not _EMAIL.fullmatch(address):
             raise Invalid(f"{address!r} is not an e-mail address.", path=path, reason="email")
 

@@ -1,7 +1,10 @@
-"""The life of a purchase: pending -> processing | requires_action -> completed | failed (ruling 20), and how long it is waited for."""
+"""The life of a purchase (ruling 20): which status may follow which, and how long it is waited for."""
 
 from datetime import timedelta
 from enum import StrEnum
+from uuid import UUID
+
+from app.rules.node_ids import node_id
 
 
 class PurchaseStatus(StrEnum):
@@ -17,6 +20,42 @@ class PurchaseStatus(StrEnum):
 OPEN = frozenset({PurchaseStatus.PENDING, PurchaseStatus.PROCESSING, PurchaseStatus.REQUIRES_ACTION})
 CREDITED = frozenset({PurchaseStatus.COMPLETED, PurchaseStatus.REFUNDED, PurchaseStatus.PARTIALLY_REFUNDED})
 
+_FOLLOWING: dict[PurchaseStatus, frozenset[PurchaseStatus]] = {
+    PurchaseStatus.PENDING: frozenset(
+        {
+            PurchaseStatus.PROCESSING,
+            PurchaseStatus.REQUIRES_ACTION,
+            PurchaseStatus.COMPLETED,
+            PurchaseStatus.FAILED,
+        }
+    ),
+    PurchaseStatus.PROCESSING: frozenset(
+        {PurchaseStatus.REQUIRES_ACTION, PurchaseStatus.COMPLETED, PurchaseStatus.FAILED}
+    ),
+    PurchaseStatus.REQUIRES_ACTION: frozenset(
+        {PurchaseStatus.PROCESSING, PurchaseStatus.COMPLETED, PurchaseStatus.FAILED}
+    ),
+    # Money that was taken after all brings its credits, whatever was believed before.
+    PurchaseStatus.FAILED: frozenset({PurchaseStatus.COMPLETED}),
+    PurchaseStatus.COMPLETED: frozenset({PurchaseStatus.PARTIALLY_REFUNDED, PurchaseStatus.REFUNDED}),
+    # Back again: a refund that failed at the bank, a dispute that was won.
+    PurchaseStatus.PARTIALLY_REFUNDED: frozenset({PurchaseStatus.REFUNDED, PurchaseStatus.COMPLETED}),
+    PurchaseStatus.REFUNDED: frozenset({PurchaseStatus.PARTIALLY_REFUNDED, PurchaseStatus.COMPLETED}),
+}
+
+
+def may_become(status: PurchaseStatus, following: PurchaseStatus) -> bool:
+    """Whether a purchase of this status may take that one. An open purchase may stay what it is and learn more (a new bank's page)."""
+    return following in _FOLLOWING[status] or (following == status and status in OPEN)
+
+
+def refund_status(paid_cents: int, returned_cents: int) -> PurchaseStatus:
+    """What a paid purchase is once this much of it (refunds and lost disputes together) has gone back."""
+    if returned_cents <= 0:
+        return PurchaseStatus.COMPLETED
+    return PurchaseStatus.REFUNDED if returned_cents >= paid_cents else PurchaseStatus.PARTIALLY_REFUNDED
+
+
 FIRST_FOLLOW_UP = timedelta(seconds=20)  # longer than an answer of Stripe takes, shorter than a person's patience
 LONGEST_FOLLOW_UP = timedelta(hours=1)
 ACTION_EXPIRES_AFTER = timedelta(hours=24)  # an abandoned 3-D Secure step
@@ -30,21 +69,6 @@ def follow_up_delay(age: timedelta) -> timedelta:
     return min(max(age, FIRST_FOLLOW_UP), LONGEST_FOLLOW_UP)
 
 
-# What a buyer can do about a decline, by Stripe's decline code; anything else gets the last one.
-_ADVICE = {
-    "insufficient_funds": "The card has insufficient funds. Use another card or a smaller quantity.",
-    "expired_card": "The card has expired. Use another card.",
-    "incorrect_cvc": "The security code is wrong. Check it and try again.",
-    "incorrect_number": "The card number is wrong. Check it and try again.",
-    "processing_error": "The bank could not process the payment just now. Try again in a few minutes.",
-    "lost_card": "The bank declined the card. Use another card or ask your bank.",
-    "stolen_card": "The bank declined the card. Use another card or ask your bank.",
-    "authentication_required": "Your bank wants you to confirm the payment. Try again and complete its step.",
-    "payment_intent_authentication_failure": "The confirmation with your bank was not completed. Try again, or use another card.",
-}
-_DEFAULT_ADVICE = "The bank declined the card. Use another card or ask your bank."
-
-
-def decline_advice(code: str, decline_code: str | None) -> str:
-    """A sentence for the buyer: what is wrong and what to do. Never tells a thief more than 'declined'."""
-    return _ADVICE.get(decline_code or "", _ADVICE.get(code, _DEFAULT_ADVICE))
+def purchase_page(public_url: str, purchase_id: UUID) -> str:
+    """Where the page shows a purchase: for mails and for the way back from the bank."""
+    return f"{public_url}/purchases/{node_id('CreditPurchase', purchase_id)}"

@@ -14,9 +14,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import insert, select, update
 
+from app.rules.auto_purchase import crossed
 from app.rules.burn_order import Bucket, burn
 from app.rules.errors import InsufficientLedger, NotFound
 from app.rules.money import round_credits
+from app.services.auto_purchase.trigger import trigger
 from app.tenancy import Transaction
 from models.pools import CreditPool
 from models.transactions import CreditTransaction
@@ -76,6 +78,7 @@ class LockedPool:
     purchased_remaining: Decimal
     shortfall: Decimal
     sequence: int
+    auto_purchase_below: Decimal | None  # a debit that leaves less available triggers an automatic purchase
 
     @property
     def balance(self) -> Decimal:
@@ -106,6 +109,7 @@ async def lock_pool(tx: Transaction, pool_id: UUID) -> LockedPool:
             CreditPool.purchased_remaining,
             CreditPool.shortfall_credits.label("shortfall"),
             CreditPool.ledger_sequence.label("sequence"),
+            CreditPool.auto_purchase_below,
         )
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)
         .with_for_update(key_share=True)  # FOR NO KEY UPDATE: foreign keys to the pool need not wait
@@ -184,7 +188,7 @@ def _pay_shortfall(pool: LockedPool) -> list[Entry]:
 
 
 async def store(tx: Transaction, pool: LockedPool) -> None:
-    """Write the balances; `post` does it by itself."""
+    """Write the balances; `post` does it by itself. What leaves too little triggers an automatic purchase (ruling 23)."""
     await tx.execute(
         update(CreditPool)
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool.id)
@@ -201,6 +205,10 @@ async def store(tx: Transaction, pool: LockedPool) -> None:
             ledger_sequence=pool.sequence,
         )
     )
+    if crossed(pool.available, pool.auto_purchase_below):
+        pool.auto_purchase_below = None
+        async with tx.driver() as connection:
+            await trigger(connection, tx.tenant_id, pool.id)
 
 
 async def mark_purchased(tx: Transaction, pool: LockedPool, at: datetime) -> None:

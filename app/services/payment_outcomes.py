@@ -21,16 +21,19 @@ from app.payments.outcomes import (
     Unknown,
 )
 from app.rules.burn_order import Bucket
+from app.rules.purchase_progress import ABANDONED, CANCELED, NEVER_CHARGED, decline_advice
 from app.rules.purchases import (
     ACTION_EXPIRES_AFTER,
     CREDITED,
     KEY_LIVES,
     OPEN,
     PurchaseStatus,
-    decline_advice,
+    may_become,
+    purchase_page,
 )
 from app.services import receipts
 from app.services.audit import record
+from app.services.auto_purchase import outcomes as auto_purchases
 from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, mark_purchased, post
 from app.services.notifications import notify
 from app.services.queue import Job, enqueue
@@ -58,6 +61,7 @@ async def open_purchase(tx: Transaction, purchase_id: UUID) -> Row[Any] | None:
             CreditPurchase.payment_currency,
             CreditPurchase.stripe_payment_intent_id,
             CreditPurchase.stripe_payment_method_id,
+            CreditPurchase.is_auto_purchase,
             CreditPurchase.metadata_["stripe_customer_id"].astext.label("stripe_customer_id"),
             CreditPurchase.created_at,
         ).where(
@@ -80,7 +84,7 @@ async def ask_stripe(gateway: Gateway, purchase: Row[Any], public_url: str, now:
             return await gateway.cancel(intent_id) if abandoned else outcome
         if age > KEY_LIVES:
             found = await gateway.find_payment(purchase.id)
-            return found or Declined(None, "never_charged", None, "The payment was never made.")
+            return found or Declined(None, NEVER_CHARGED, None, "The payment was never made.")
         return await _charge(gateway, purchase, public_url)
     except (GatewayUnavailable, IdempotencyMismatch) as error:
         # No answer, or an answer about another request under this key: neither says that no money was taken.
@@ -90,7 +94,8 @@ async def ask_stripe(gateway: Gateway, purchase: Row[Any], public_url: str, now:
         log.warning("stripe refused the request", purchase_id=str(purchase.id), error=str(error))
         if intent_id is not None:
             return Unknown(str(error), intent_id)
-        return Declined(None, error.code or "invalid_request", None, error.message)
+        code = "payment_method_missing" if error.param == "payment_method" else error.code or "invalid_request"
+        return Declined(None, code, None, error.message)
 
 
 async def _charge(gateway: Gateway, purchase: Row[Any], public_url: str) -> Outcome:
@@ -106,7 +111,8 @@ async def _charge(gateway: Gateway, purchase: Row[Any], public_url: str) -> Outc
             "purchase_id": str(purchase.id),
         },
         description=f"{purchase.credits_amount.normalize():f} AI credits",
-        return_url=f"{public_url}/purchases/{purchase.id}",
+        return_url=purchase_page(public_url, purchase.id),
+        off_session=purchase.is_auto_purchase,
     )
 
 
@@ -136,8 +142,24 @@ async def apply(tx: Transaction, purchase_id: UUID, outcome: Outcome, now: datet
     if isinstance(outcome, Succeeded):
         if status not in CREDITED:
             await _complete(tx, pool, purchase, outcome, now)
-    elif status in OPEN:
-        await _note(tx, purchase, outcome, now)
+    elif may_become(status, _status_after(outcome, status)):
+        await _note(tx, pool, purchase, outcome, now)
+
+
+def _status_after(outcome: Outcome, status: PurchaseStatus) -> PurchaseStatus:
+    """What this outcome makes of a purchase, if it may become that."""
+    match outcome:
+        case Succeeded():
+            return PurchaseStatus.COMPLETED
+        case RequiresAction():
+            return PurchaseStatus.REQUIRES_ACTION
+        case Processing():
+            return PurchaseStatus.PROCESSING
+        case Declined() | Canceled():
+            return PurchaseStatus.FAILED
+        case Unknown():
+            # Nobody knows: the job asks again with the same key. The step at the bank, if one is open, stays open.
+            return PurchaseStatus.PROCESSING if status is PurchaseStatus.PENDING else status
 
 
 async def _complete(tx: Transaction, pool: LockedPool, purchase: Row[Any], paid: Succeeded, now: datetime) -> None:
@@ -173,6 +195,8 @@ async def _complete(tx: Transaction, pool: LockedPool, purchase: Row[Any], paid:
         dedupe_key=receipts.dedupe_key(purchase.id),
     )
     await enqueue(tx, Job.MAIL_RECEIPT, {"tenant_id": str(tx.tenant_id), "purchase_id": str(purchase.id)})
+    if purchase.is_auto_purchase:
+        await auto_purchases.completed(tx, pool, purchase, now)
 
 
 def _entries(purchase: Row[Any], paid: Succeeded) -> list[Entry]:
@@ -202,44 +226,49 @@ def _entries(purchase: Row[Any], paid: Succeeded) -> list[Entry]:
     return [bought, bonus]
 
 
-async def _note(tx: Transaction, purchase: Row[Any], outcome: Outcome, now: datetime) -> None:
+async def _note(tx: Transaction, pool: LockedPool, purchase: Row[Any], outcome: Outcome, now: datetime) -> None:
     """Everything that is not success: how far it has come, or why it failed."""
+    intent_id = outcome.payment_intent_id or purchase.stripe_payment_intent_id
     match outcome:
-        case RequiresAction(payment_intent_id=intent_id, redirect_url=url):
-            await _set(
-                tx,
-                purchase.id,
-                status=PurchaseStatus.REQUIRES_ACTION,
-                stripe_payment_intent_id=intent_id,
-                next_action_url=url,
-            )
-        case Processing(payment_intent_id=intent_id):
-            await _set(
-                tx,
-                purchase.id,
-                status=PurchaseStatus.PROCESSING,
-                stripe_payment_intent_id=intent_id,
-                next_action_url=None,
-            )
-        case Unknown(payment_intent_id=intent_id):
-            # Nobody knows: the job asks again with the same key. The step at the bank, if one is open, stays open.
-            if purchase.status == PurchaseStatus.PENDING:
-                await _set(
-                    tx,
-                    purchase.id,
-                    status=PurchaseStatus.PROCESSING,
-                    stripe_payment_intent_id=intent_id or purchase.stripe_payment_intent_id,
-                )
-        case Declined(payment_intent_id=intent_id, code=code, decline_code=decline_code):
+        case RequiresAction(redirect_url=url):
+            await _proceed(tx, purchase, PurchaseStatus.REQUIRES_ACTION, intent_id=intent_id, url=url, now=now)
+        case Processing():
+            await _proceed(tx, purchase, PurchaseStatus.PROCESSING, intent_id=intent_id, url=None, now=now)
+        case Unknown():
+            status = _status_after(outcome, PurchaseStatus(purchase.status))
+            await _proceed(tx, purchase, status, intent_id=intent_id, url=purchase.next_action_url, now=now)
+        case Declined(code=code, decline_code=decline_code):
             advice = decline_advice(code, decline_code)
-            await _fail(tx, purchase, intent_id, code=decline_code or code, reason=advice, now=now)
-        case Canceled(payment_intent_id=intent_id):
-            advice = "The payment was given up before it was confirmed with your bank. Nothing was charged."
-            await _fail(tx, purchase, intent_id, code="abandoned", reason=advice, now=now)
+            await _fail(tx, pool, purchase, intent_id, code=decline_code or code, reason=advice, now=now)
+        case Canceled(reason=why):
+            code = ABANDONED if why == ABANDONED else CANCELED
+            await _fail(tx, pool, purchase, intent_id, code=code, reason=decline_advice(code, None), now=now)
+
+
+async def _proceed(
+    tx: Transaction,
+    purchase: Row[Any],
+    status: PurchaseStatus,
+    *,
+    intent_id: str | None,
+    url: str | None,
+    now: datetime,
+) -> None:
+    """Still open, one step on. Each step is told once."""
+    await _set(tx, purchase.id, status=status, stripe_payment_intent_id=intent_id, next_action_url=url)
+    if status != purchase.status:
+        await _event(tx, purchase, f"purchase.{status}", {}, now)
 
 
 async def _fail(
-    tx: Transaction, purchase: Row[Any], intent_id: str | None, *, code: str, reason: str, now: datetime
+    tx: Transaction,
+    pool: LockedPool,
+    purchase: Row[Any],
+    intent_id: str | None,
+    *,
+    code: str,
+    reason: str,
+    now: datetime,
 ) -> None:
     await _set(
         tx,
@@ -249,9 +278,11 @@ async def _fail(
         failure_code=code,
         failure_reason=reason,
         next_action_url=None,
-        stripe_payment_intent_id=intent_id or purchase.stripe_payment_intent_id,
+        stripe_payment_intent_id=intent_id,
     )
     await _tell(tx, purchase, "purchase.failed", {"code": code, "reason": reason}, now)
+    if purchase.is_auto_purchase:
+        await auto_purchases.failed(tx, pool, purchase, code=code, reason=reason, now=now)
 
 
 async def _set(tx: Transaction, purchase_id: UUID, **values: Any) -> None:
@@ -264,6 +295,19 @@ async def _set(tx: Transaction, purchase_id: UUID, **values: Any) -> None:
 
 async def _tell(tx: Transaction, purchase: Row[Any], event: str, data: dict[str, Any], now: datetime) -> None:
     """The billing event and the audit entry of an ended purchase."""
+    await _event(tx, purchase, event, data, now)
+    await record(
+        tx,
+        action=event,
+        pool_id=purchase.pool_id,
+        actor_user_id=purchase.user_id,
+        entity=("credit_purchase", purchase.id),
+        after=data,
+    )
+
+
+async def _event(tx: Transaction, purchase: Row[Any], event: str, data: dict[str, Any], now: datetime) -> None:
+    """A step of the purchase's timeline."""
     await tx.execute(
         insert(BillingEvent).values(
             tenant_id=tx.tenant_id,
@@ -276,12 +320,4 @@ async def _tell(tx: Transaction, purchase: Row[Any], event: str, data: dict[str,
             processed=True,
             processed_at=now,
         )
-    )
-    await record(
-        tx,
-        action=event,
-        pool_id=purchase.pool_id,
-        actor_user_id=purchase.user_id,
-        entity=("credit_purchase", purchase.id),
-        after=data,
     )

@@ -10,12 +10,16 @@ from app.rules.errors import Invalid, NotFound, StaleVersion
 from app.rules.permissions import Permission, Role
 from app.rules.pool_settings import PoolSettings, SettingsChange, apply
 from app.services.audit import record
+from app.services.auto_purchase.settings import change_plan
 from models.members import CreditPoolMember
 from models.pools import CreditPool
 
 
 async def change_settings(session: Session, pool_id: UUID, version: int, change: SettingsChange) -> None:
-    """Apply a change to the version that the caller has seen. Raises NotFound, Forbidden, StaleVersion, Invalid or TierNotEligible."""
+    """Apply a change to the version that the caller has seen. Raises NotFound, Forbidden, StaleVersion, Invalid or TierNotEligible.
+
+    The card of a change of `auto_purchase` has been checked before (app/services/auto_purchase/settings.py).
+    """
     session.actor.require(pool_id, Permission.MODIFY_SETTINGS)
     tx = session.tx
     pool = await tx.row(
@@ -34,13 +38,16 @@ async def change_settings(session: Session, pool_id: UUID, version: int, change:
     )
     before = PoolSettings.load(pool.settings, pool.pool_type)
     after = apply(before, change, {row.user_id: Role(row.role) for row in members})
-    if after == before:
+    replanned = bool(change.auto_purchase) and await change_plan(session, pool_id, change.auto_purchase)
+    if after == before and not replanned:
         return
     await tx.execute(
         update(CreditPool)
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)
         .values(settings=after.dump(), version=version + 1)
     )
+    if after == before:
+        return
     await record(
         tx,
         action="pool.settings_updated",

@@ -10,23 +10,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.auth.actor import Actor, Principal, acting, utc_now
 from app.payments.gateway import Gateway
-from app.payments.outcomes import GatewayUnavailable, Outcome
+from app.payments.outcomes import GatewayUnavailable, Outcome, PaymentMethod
 from app.rules.errors import Forbidden, NotFound, PaymentsUnavailable, QuoteUsed
 from app.rules.permissions import Permission
+from app.rules.pricing import Price
 from app.rules.purchases import FIRST_FOLLOW_UP, follow_up_delay
-from app.services import idempotency, payment_outcomes
+from app.services import customers, idempotency, payment_outcomes
 from app.services.audit import record
 from app.services.queue import Job, enqueue
 from app.services.quotes import Quote, QuoteSigner
 from app.tenancy import ActorKind, Database, Scope, Transaction
-from models.pools import CreditPool
 from models.purchases import CreditPurchase
-from models.tenants import User
 
 log = structlog.get_logger("purchases")
 
@@ -67,14 +65,14 @@ class Purchasing:
             quote = self._read_quote(session.actor, command)
             buyer = await _buyer(session.tx, quote)
         try:
-            await self._check_method(command, buyer.stripe_customer_id)
-            customer_id = await self._customer(quote, buyer)
+            method = await self._method(command, buyer.customer_id)
+            customer_id = await customers.ensure(self.database, self.gateway, buyer)
         except GatewayUnavailable as error:
             log.warning("purchase.payments_unavailable", error=str(error))
             raise PaymentsUnavailable from None
         async with acting(self.database, principal) as session:
             self._read_quote(session.actor, command)  # a permission taken or a quote expired meanwhile
-            purchase_id, is_new = await _open(session.tx, command, quote, customer_id)
+            purchase_id, is_new = await _open(session.tx, command, quote, customer_id, method)
         if is_new:
             await self.finish(principal.tenant_id, purchase_id)
         return purchase_id
@@ -110,41 +108,25 @@ class Purchasing:
         actor.require(quote.pool_id, Permission.PURCHASE_CREDITS)
         return quote
 
-    async def _customer(self, quote: Quote, buyer: Row[Any]) -> str:
-        """The pool's customer at Stripe, made at the first purchase and kept at once: a second one would not own the cards."""
-        if buyer.stripe_customer_id:
-            return str(buyer.stripe_customer_id)
-        made = await self.gateway.ensure_customer(
-            tenant_id=quote.tenant_id, pool_id=quote.pool_id, email=buyer.email, name=buyer.name
-        )
-        pool = (CreditPool.tenant_id == quote.tenant_id, CreditPool.id == quote.pool_id)
-        async with self.database.transaction(Scope(quote.tenant_id, ActorKind.WORKER)) as tx:
-            await tx.execute(
-                update(CreditPool).where(*pool, CreditPool.stripe_customer_id.is_(None)).values(stripe_customer_id=made)
-            )
-            return str(await tx.scalar(select(CreditPool.stripe_customer_id).where(*pool)))
-
-    async def _check_method(self, command: PurchaseCommand, customer_id: str | None) -> None:
-        """Before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
+    async def _method(self, command: PurchaseCommand, customer_id: str | None) -> PaymentMethod:
+        """Checked before a customer is made: a card that is wrong must leave nothing behind. Without a customer no card is the pool's."""
         method = await self.gateway.payment_method(command.payment_method_id)
         if method is None or method.customer_id not in {None, customer_id}:
             # A stranger's card reads as one that does not exist.
             raise NotFound("payment method", path=("paymentMethodId",))
+        return method
 
 
-async def _buyer(tx: Transaction, quote: Quote) -> Row[Any]:
-    """The pool's customer id, if it has one, and the owner's name and address for making it."""
-    row = await tx.row(
-        select(CreditPool.stripe_customer_id, CreditPool.name, User.email)
-        .join(User, (User.tenant_id == CreditPool.tenant_id) & (User.id == CreditPool.owner_user_id))
-        .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == quote.pool_id)
-    )
-    if row is None:
+async def _buyer(tx: Transaction, quote: Quote) -> customers.PoolCustomer:
+    found = await customers.read(tx, quote.pool_id)
+    if found is None:
         raise NotFound("quote", path=("quoteId",))
-    return row
+    return found
 
 
-async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, customer_id: str) -> tuple[UUID, bool]:
+async def _open(
+    tx: Transaction, command: PurchaseCommand, quote: Quote, customer_id: str, method: PaymentMethod
+) -> tuple[UUID, bool]:
     """Write the pending purchase, its key and the job that finishes it, all or none; (id, whether it is new)."""
     purchase_id = uuid4()
     owner = await idempotency.claim(tx, command.idempotency_key, OPERATION, command.digest, purchase_id)
@@ -157,10 +139,13 @@ async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, custome
             tenant_id=tx.tenant_id,
             id=purchase_id,
             idempotency_key=command.idempotency_key,
-            payment_method="card",
+            payment_method=f"{method.brand} {method.last4}",
             stripe_payment_method_id=command.payment_method_id,
             metadata_={"stripe_customer_id": customer_id},
-            **_sold(quote),
+            pool_id=quote.pool_id,
+            user_id=quote.user_id,
+            quote_id=quote.quote_id,
+            **sold(price),
         )
         .on_conflict_do_nothing(index_elements=["tenant_id", "quote_id"])
         .returning(CreditPurchase.id)
@@ -184,20 +169,16 @@ async def _open(tx: Transaction, command: PurchaseCommand, quote: Quote, custome
     return purchase_id, True
 
 
-def _sold(quote: Quote) -> dict[str, Any]:
-    """What is sold to whom at which price: a purchase keeps it, whatever the bands say later (ruling 4)."""
-    price, band = quote.price, quote.price.band
+def sold(price: Price) -> dict[str, Any]:
+    """What is sold at which price: a purchase keeps it, whatever the bands say later (ruling 4)."""
     return {
-        "pool_id": quote.pool_id,
-        "user_id": quote.user_id,
-        "quote_id": quote.quote_id,
         "credits_amount": price.credits,
         "bonus_credits": price.bonus_credits,
         "total_credits": price.total_credits,
-        "unit_price_cents": band.unit_price_cents,
+        "unit_price_cents": price.band.unit_price_cents,
         "base_cents": price.base_cents,
         "discount_cents": price.discount_cents,
-        "discount_rate": band.discount_rate,
-        "bonus_rate": band.bonus_rate,
+        "discount_rate": price.band.discount_rate,
+        "bonus_rate": price.band.bonus_rate,
         "payment_amount_cents": price.total_cents,
     }

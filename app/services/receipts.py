@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, and_, func, select, update
 
 from app.rules.money import units
+from app.rules.purchases import purchase_page
 from app.services.mail import Mailer
 from app.tenancy import ActorKind, Database, Scope
 from models.notifications import Notification
@@ -60,7 +61,7 @@ class Receipts:
             "currency": row.payment_currency,
             "completed_at": row.completed_at,
             "receipt_url": row.stripe_receipt_url,
-            "url": f"{self.public_url}/purchases/{row.id}",
+            "url": purchase_page(self.public_url, row.id),
         }
 
 

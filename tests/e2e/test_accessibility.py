@@ -53,12 +53,32 @@ async def receipt(page: Page) -> None:
     await expect(page.get_by_role("link", name="Stripe’s receipt")).to_be_visible()
 
 
+async def purchases(page: Page) -> None:
+    await page.get_by_role("link", name="All purchases").click()
+    await expect(page.get_by_role("table").get_by_text("Failed").first).to_be_visible()
+
+
+async def failed_purchase(page: Page) -> None:
+    await page.get_by_role("row", name="Failed").first.get_by_role("link").click()
+    await expect(page.get_by_role("heading", name="The payment didn’t go through")).to_be_visible()
+
+
 async def absent(page: Page) -> None:
     await page.goto(page.url.split("/purchases")[0] + "/no-such-page")
     await expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
 
 
-JOURNEY: list[Step] = [overview, account_menu, buying, wrong_input, declined, receipt, absent]
+JOURNEY: list[Step] = [
+    overview,
+    account_menu,
+    buying,
+    wrong_input,
+    declined,
+    receipt,
+    purchases,
+    failed_purchase,
+    absent,
+]
 
 
 async def steps(visit: Visit) -> AsyncIterator[str]:

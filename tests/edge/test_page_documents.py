@@ -15,7 +15,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.config import PROJECT
 from app.payments.gateway import Gateway
+from app.services.card_lists import CardLists
 from app.services.catalogue import CatalogueCache
+from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.spending.service import Spending
@@ -100,7 +102,8 @@ def services(database: Database) -> Services:
     signer = QuoteSigner("a key for tests that is long enough")
     catalogue = CatalogueCache(database)
     purchasing = Purchasing(database, gateway, signer, "")
-    return Services(database, purchasing, signer, catalogue, Spending(database, catalogue))
+    cards = PaymentMethods(database, gateway, CardLists(gateway))
+    return Services(database, purchasing, signer, catalogue, Spending(database, catalogue), cards)
 
 
 @pytest.fixture(scope="module")

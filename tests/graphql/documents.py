@@ -39,7 +39,9 @@ PURCHASES = """
 query Purchases($id: ID!, $first: Int!, $after: String) { pool(id: $id) {
   page: purchases(first: $first, after: $after) {
     nodes { id status credits bonusCredits totalCredits unitPrice { amount currency } discount { amount } total { amount }
-      isAutomatic receiptUrl failureReason nextActionUrl purchasedBy { id email } createdAt completedAt }
+      base { amount } refunded { amount } card isAutomatic receiptUrl failureReason nextActionUrl
+      progress { title explanation nextStep nextStepBy } timeline { kind title detail at }
+      purchasedBy { id email } createdAt completedAt }
     edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }
 """
 

@@ -50,7 +50,7 @@ class Portal:
     issuer: ScriptedIssuer
     key: RSAKey
     signer: QuoteSigner
-    statements: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list, repr=False)
 
     def token(self, household: Household, name: str, **claims: Any) -> str:
         """A person's access token, as the issuer mints it."""

@@ -16,6 +16,14 @@ PAY = {
     "return_url": RETURN_URL,
     "automatic_payment_methods[enabled]": "true",
 }
+SAVE = {
+    "payment_method": "pm_card_visa",
+    "confirm": "true",
+    "usage": "off_session",
+    "return_url": RETURN_URL,
+    "automatic_payment_methods[enabled]": "true",
+    "allowed_payment_method_types[0]": "card",
+}
 CARD = {
     "type": "card",
     "card[number]": "4242424242424242",

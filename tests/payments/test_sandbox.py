@@ -19,7 +19,7 @@ from app.embedded.stripe.cards import CARDS
 from app.embedded.stripe.state import State
 from app.payments.outcomes import RequiresAction, Succeeded
 from tests.payments import stripe_shapes
-from tests.payments.asking import CARD, PAY, new, post
+from tests.payments.asking import CARD, PAY, SAVE, new, post
 from tests.payments.charging import charge
 from tests.payments.sandbox import (
     PUBLISHABLE_KEY,
@@ -189,7 +189,16 @@ async def test_objects_are_in_the_shape_that_stripe_publishes(sandbox: Sandbox) 
     asked = await new(sandbox, "/v1/payment_intents", PAY | {"payment_method": "pm_card_authenticationRequired"})
     refused = await post(sandbox, "/v1/payment_intents", PAY | {"payment_method": "pm_card_radarBlock"})
     error = refused.json()["error"]
+    saved = await new(sandbox, "/v1/setup_intents", SAVE)
+    asked_to_save = await new(sandbox, "/v1/setup_intents", SAVE | {"payment_method": "pm_card_authenticationRequired"})
+    unsaved = (await post(sandbox, "/v1/setup_intents", SAVE | {"payment_method": "pm_card_chargeDeclined"})).json()[
+        "error"
+    ]
     made: list[tuple[dict[str, Any], type]] = [
+        (saved, stripe.SetupIntent),
+        (asked_to_save, stripe.SetupIntent),
+        (unsaved["setup_intent"], stripe.SetupIntent),
+        (unsaved, stripe.ErrorObject),
         (customer, stripe.Customer),
         (paid, stripe.PaymentIntent),
         (paid["latest_charge"], stripe.Charge),

@@ -1,5 +1,6 @@
 """Price bands for tests: the catalogue's own, and any that an operator may put into force."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from hypothesis import strategies as st
@@ -23,3 +24,11 @@ def _band(draw: st.DrawFn, start: Decimal) -> Band:
     most_off = 1 - Decimal("49.5") / (start * cents)  # half a cent is rounded up
     discount = min(draw(RATES), most_off.quantize(Decimal("0.0001"), rounding="ROUND_FLOOR"))
     return Band(start, max(discount, Decimal(0)), draw(RATES), cents)
+
+
+def quantities_of(bands: Sequence[Band]) -> st.SearchStrategy[Decimal]:
+    """Any quantity that can be bought, and often one at the edge of a band."""
+    edges = {int(band.min_credits * 100) + beside for band in bands for beside in (-1, 0, 1)}
+    at_edges = sorted(edge for edge in edges if 100 <= edge <= 1_000_000)
+    hundredths = st.integers(100, 1_000_000) | st.sampled_from(at_edges)
+    return hundredths.map(lambda number: Decimal(number) / 100)

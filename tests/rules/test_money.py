@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rules.money import quoted, round_cents, round_credits, units
+from app.rules.money import credits_text, money_text, quoted, round_cents, round_credits, units
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,37 @@ def test_no_number_is_repeated_at_length(text: str) -> None:
     with localcontext() as context:
         context.traps = dict.fromkeys(context.traps, False)
         assert len(quoted(Decimal(text))) <= 33
+
+
+@pytest.mark.parametrize(
+    ("cents", "currency", "text"),
+    [
+        (0, "USD", "$0.00"),
+        (5, "USD", "$0.05"),
+        (42_500, "usd", "$425.00"),
+        (8_000_000, "USD", "$80,000.00"),
+        (-500, "USD", "-$5.00"),
+        (123_456, "EUR", "€1,234.56"),
+        (1200, "CHF", "12.00 CHF"),
+        (-1, "CHF", "-0.01 CHF"),
+    ],
+)
+def test_money_reads_as_people_write_it(cents: int, currency: str, text: str) -> None:
+    assert money_text(cents, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "0"),
+        ("1.000000", "1"),
+        ("57.500000", "57.5"),
+        ("1000", "1,000"),
+        ("12345.678900", "12,345.6789"),
+        ("0.000001", "0.000001"),
+        ("1E+3", "1,000"),
+        ("-0.500000", "-0.5"),
+    ],
+)
+def test_credits_read_as_people_write_them(amount: str, text: str) -> None:
+    assert credits_text(Decimal(amount)) == text

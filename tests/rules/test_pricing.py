@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rules.catalogue import PRICE_BANDS
 from app.rules.errors import Invalid
 from app.rules.pricing import Band, band_for, cheaper_larger, check_quantity, next_band, price
+from tests.rules.bands import BANDS
 
-BANDS = [Band(one.min_credits, one.discount_rate, one.bonus_rate, one.unit_price_cents) for one in PRICE_BANDS]
 # Section 43.3, written out: from how many credits on, percent off, percent on top.
 TABLE = ((1, 0, 0), (5, 0, 0), (10, 5, 5), (25, 10, 10), (50, 15, 15), (100, 20, 20))
 QUANTITIES = st.integers(100, 1_000_000).map(lambda hundredths: Decimal(hundredths) / 100)

@@ -1,6 +1,7 @@
-"""How long a purchase is waited for, and what a buyer is told (ruling 20)."""
+"""The states of a purchase, and how long it is waited for (ruling 20)."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -10,8 +11,10 @@ from app.rules.purchases import (
     KEY_LIVES,
     OPEN,
     PurchaseStatus,
-    decline_advice,
     follow_up_delay,
+    may_become,
+    purchase_page,
+    refund_status,
 )
 
 
@@ -52,30 +55,45 @@ def test_a_purchase_is_looked_at_often_enough_before_its_key_is_forgotten() -> N
     assert ACTION_EXPIRES_AFTER + timedelta(hours=1) > KEY_LIVES
 
 
+ALLOWED = {
+    "pending": {"pending", "processing", "requires_action", "completed", "failed"},
+    "processing": {"processing", "requires_action", "completed", "failed"},
+    "requires_action": {"requires_action", "processing", "completed", "failed"},
+    "failed": {"completed"},
+    "completed": {"partially_refunded", "refunded"},
+    "partially_refunded": {"refunded", "completed"},
+    "refunded": {"partially_refunded", "completed"},
+}
+
+
+@pytest.mark.parametrize("status", PurchaseStatus)
+@pytest.mark.parametrize("following", PurchaseStatus)
+def test_which_status_follows_which(status: PurchaseStatus, following: PurchaseStatus) -> None:
+    assert may_become(status, following) is (following.value in ALLOWED[status.value])
+
+
+def test_no_way_leads_back_into_an_open_purchase() -> None:
+    for ended in set(PurchaseStatus) - OPEN:
+        assert not any(may_become(ended, still_open) for still_open in OPEN)
+
+
 @pytest.mark.parametrize(
-    ("code", "decline_code", "word"),
+    ("paid", "returned", "status"),
     [
-        ("card_declined", "insufficient_funds", "insufficient funds"),
-        ("expired_card", None, "expired"),
-        ("incorrect_cvc", "incorrect_cvc", "security code"),
-        ("incorrect_number", None, "number"),
-        ("processing_error", None, "few minutes"),
-        ("card_declined", "authentication_required", "confirm"),
-        ("payment_intent_authentication_failure", None, "confirmation"),
-        ("card_declined", None, "declined"),
-        ("card_declined", "a_code_of_tomorrow", "declined"),
-        ("", "", "declined"),
+        (9500, -1, "completed"),
+        (9500, 0, "completed"),
+        (9500, 1, "partially_refunded"),
+        (9500, 9499, "partially_refunded"),
+        (9500, 9500, "refunded"),
+        (9500, 9501, "refunded"),
     ],
 )
-def test_a_buyer_is_told_what_to_do(code: str, decline_code: str | None, word: str) -> None:
-    advice = decline_advice(code, decline_code)
-    assert word in advice
-    assert advice.endswith(".")
-    assert advice.count(".") == 2, "what is wrong, and what to do"
+def test_what_went_back_makes_the_status(paid: int, returned: int, status: str) -> None:
+    assert refund_status(paid, returned) == status
 
 
-@pytest.mark.parametrize(
-    "decline_code", ["lost_card", "stolen_card", "fraudulent", "pickup_card", "merchant_blacklist"]
-)
-def test_a_thief_learns_nothing(decline_code: str) -> None:
-    assert decline_advice("card_declined", decline_code) == decline_advice("card_declined", "generic_decline")
+def test_the_page_of_a_purchase_carries_its_id_of_the_api() -> None:
+    purchase_id = UUID("01234567-89ab-cdef-0123-456789abcdef")
+    assert purchase_page("https://billing.example", purchase_id) == (
+        "https://billing.example/purchases/Q3JlZGl0UHVyY2hhc2U6MDEyMzQ1NjctODlhYi1jZGVmLTAxMjMtNDU2Nzg5YWJjZGVm"
+    )

@@ -2,18 +2,22 @@
 
 from decimal import Decimal
 from email.message import EmailMessage
+from uuid import UUID
 
 import pytest
 
 from app.rules.errors import Forbidden, NotFound
-from app.rules.purchases import decline_advice
+from app.rules.purchase_progress import decline_advice
+from app.rules.purchases import purchase_page
 from app.services.purchases import PurchaseCommand
-from tests.scenarios.portal import INTENTS, Buying
+from tests.scenarios.portal import INTENTS, PUBLIC_URL, Buying
 
 
-def receipts_to(buying: Buying, purchase_id: object) -> list[EmailMessage]:
+def receipts_to(buying: Buying, purchase_id: UUID) -> list[EmailMessage]:
+    """The mails that lead to the purchase's page."""
+    page = purchase_page(PUBLIC_URL, purchase_id)
     found = [buying.portal.mailbox.read(name) for name in buying.portal.mailbox.names()]
-    return [mail for mail in found if mail is not None and str(purchase_id) in text_of(mail)]
+    return [mail for mail in found if mail is not None and page in text_of(mail)]
 
 
 def text_of(mail: EmailMessage) -> str:
@@ -167,7 +171,7 @@ async def test_3d_secure_completed_credits_by_the_webhook(buying: Buying) -> Non
     assert waiting["status"] == "requires_action"
     assert (await buying.entries())[1:] == []
     back = await buying.sandbox.authenticate(waiting["next_action_url"])
-    assert str(back).startswith(f"http://portal.example/purchases/{purchase_id}")
+    assert str(back).startswith(f"{purchase_page(PUBLIC_URL, purchase_id)}?payment_intent=")
     await buying.sandbox.deliver()
     await buying.worked()
     done = await buying.purchase(purchase_id)
@@ -243,7 +247,7 @@ async def test_a_payment_in_processing_that_fails_credits_nothing(buying: Buying
 
 async def refused(buying: Buying, command: PurchaseCommand, refusal: type[Exception], buyer: str = "olivia") -> None:
     """The command is refused, and neither the portal nor Stripe has anything to show for it."""
-    await buying.sandbox.steer.delete("/requests")
+    buying.sandbox.forget_requests()
     with pytest.raises(refusal):
         await buying.buy(command, buyer)
     assert await buying.rows("SELECT 1 FROM credit_purchases WHERE tenant_id = $1") == []

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.embedded.stripe import charges, customers, payment_intents, payment_methods
+from app.embedded.stripe import charges, customers, payment_intents, payment_methods, setup_intents
 from app.embedded.stripe.calls import API_VERSION, Call, Operation
 from app.embedded.stripe.faults import Fault, Faults, Journal
 from app.embedded.stripe.parameters import decode
@@ -32,6 +32,7 @@ CORS = {
 OPERATIONS: tuple[Operation, ...] = (
     *customers.OPERATIONS,
     *payment_methods.OPERATIONS,
+    *setup_intents.OPERATIONS,
     *payment_intents.OPERATIONS,
     *charges.OPERATIONS,
 )
@@ -84,10 +85,10 @@ class Api:
         path = request.url.path.removeprefix(request.scope.get("root_path", ""))
         self.journal.note(request.method, path, items, dict(request.headers))
         operation, path_ids = _route(request.method, path)
-        items = self._authorise(request, operation, items)
+        items, publishable = self._authorise(request, operation, items)
         _check_version(request.headers.get("stripe-version"))
         raw = decode(items)
-        call = Call(self._state, self.base_url(request), request_id, path_ids=path_ids)
+        call = Call(self._state, self.base_url(request), request_id, path_ids=path_ids, publishable=publishable)
         struck = self.faults.strike(request.method, path)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is None:
@@ -164,8 +165,10 @@ class Api:
                 self._state.remember(*once, status=status, body=body, request_id=call.request_id or "")
         return self._response(status, body, call.request_id or "", once[0] if once else None)
 
-    def _authorise(self, request: Request, operation: Operation, items: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Check the key, which stands in the header or, from a page, among the parameters; give back the others."""
+    def _authorise(
+        self, request: Request, operation: Operation, items: list[tuple[str, str]]
+    ) -> tuple[list[tuple[str, str]], bool]:
+        """Check the key, which stands in the header or, from a page, among the parameters; the others, and whether it is the page's."""
         given = _bearer(request.headers.get("authorization", "")) or dict(items).get("key", "")
         if not given:
             raise Refusal(
@@ -175,14 +178,15 @@ class Api:
             )
         if given not in {self._keys.secret, self._keys.publishable}:
             raise Refusal(f"Invalid API Key provided: {given[:8]}****{given[-4:]}", status=401)
-        if given == self._keys.publishable and not operation.publishable:
+        publishable = given == self._keys.publishable
+        if publishable and not operation.publishable:
             raise Refusal(
                 "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a "
                 "list of your API keys at https://dashboard.stripe.com/account/apikeys.",
                 status=401,
                 code="secret_key_required",
             )
-        return [(name, value) for name, value in items if name != "key"]
+        return [(name, value) for name, value in items if name != "key"], publishable
 
     @staticmethod
     def _response(status: int, body: str, request_id: str, idempotency_key: str | None = None) -> Response:

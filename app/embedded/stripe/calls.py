@@ -13,13 +13,17 @@ EXPANDABLE = {
     "payment_intent": {"latest_charge": "charge", "customer": "customer", "payment_method": "payment_method"},
     "charge": {"customer": "customer", "payment_intent": "payment_intent"},
     "payment_method": {"customer": "customer"},
+    "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
 }
 LIST_PARAMETERS = {"limit": integer, "starting_after": text, "expand": texts}
 
 
 @dataclass
 class Call:
-    """`path_ids` come out of the path, `parameters` are read and checked, `base_url` leads a browser to the sandbox."""
+    """`path_ids` come out of the path, `parameters` are read and checked, `base_url` leads a browser to the sandbox.
+
+    `publishable`: a page asks, with the key that everybody can read.
+    """
 
     state: State
     base_url: str
@@ -27,6 +31,7 @@ class Call:
     idempotency_key: str | None = None
     path_ids: tuple[str, ...] = ()
     parameters: Record = field(default_factory=dict)
+    publishable: bool = False
 
     def emit(self, event_type: str, about: Record) -> None:
         """Record an event about an object as it is now, to be delivered after the request has been committed."""

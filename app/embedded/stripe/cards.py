@@ -15,7 +15,10 @@ class Decline:
 
 @dataclass(frozen=True)
 class TestCard:
-    """How a card behaves. `authentication`: the bank asks for 3-D Secure always, or until it was set up for later."""
+    """How a card behaves. `authentication`: the bank asks for 3-D Secure always, or until it was set up for later.
+
+    `declined_when`: most cards that are declined can't be saved either; some decline only once they are charged.
+    """
 
     __test__ = False  # no test class, whatever pytest thinks of the name
 
@@ -26,6 +29,12 @@ class TestCard:
     authentication: Literal["none", "always", "until_set_up"] = "none"
     processing: bool = False
     funding: str = "credit"
+    declined_when: Literal["saved_or_charged", "charged"] = "saved_or_charged"
+
+    @property
+    def saving_declined(self) -> Decline | None:
+        """Why the bank will not let the card be saved."""
+        return self.decline if self.declined_when == "saved_or_charged" else None
 
 
 GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.")
@@ -73,8 +82,8 @@ CARDS = (
     TestCard("4000000000000127", "visa", ("pm_card_chargeDeclinedIncorrectCvc",), INCORRECT_CVC),
     TestCard("4000000000000119", "visa", ("pm_card_chargeDeclinedProcessingError",), PROCESSING_ERROR),
     TestCard("4000000000006975", "visa", ("pm_card_visa_chargeDeclinedVelocityLimitExceeded",), VELOCITY),
-    TestCard("4000000000000341", "visa", ("pm_card_chargeCustomerFail",), GENERIC),
-    TestCard("4100000000000019", "visa", ("pm_card_radarBlock",), FRAUDULENT),
+    TestCard("4000000000000341", "visa", ("pm_card_chargeCustomerFail",), GENERIC, declined_when="charged"),
+    TestCard("4100000000000019", "visa", ("pm_card_radarBlock",), FRAUDULENT, declined_when="charged"),
     TestCard("4000002760003184", "visa", ("pm_card_authenticationRequired",), authentication="always"),
     TestCard("4000000000003220", "visa", ("pm_card_threeDSecure2Required",), authentication="always"),
     TestCard("4000002500003155", "visa", ("pm_card_authenticationRequiredOnSetup",), authentication="until_set_up"),

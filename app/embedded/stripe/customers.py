@@ -62,6 +62,7 @@ def update(call: Call) -> Record:
     if "metadata" in given:
         merged = customer["metadata"] | given["metadata"]
         given["metadata"] = {key: value for key, value in merged.items() if value}
+    _change_invoice_settings(call, customer, given.pop("invoice_settings", {}))
     customer |= given
     call.state.save(customer)
     call.emit("customer.updated", customer)
@@ -91,12 +92,39 @@ def list_customers(call: Call) -> Record:
     return listed(call, found, "/v1/customers")
 
 
-def existing(call: Call, customer_id: str) -> Record:
-    """The customer that a parameter names; a deleted one can't be used."""
+def existing(call: Call, customer_id: str, *, status: int = 400) -> Record:
+    """The customer that a parameter (or, with 404, the path) names; a deleted one can't be used."""
     customer = call.state.find("customer", customer_id)
     if customer is None or customer.get("deleted"):
-        raise missing("customer", customer_id, "customer")
+        raise missing("customer", customer_id, "customer", status=status)
     return customer
+
+
+def lose_default(call: Call, customer_id: str, payment_method_id: str) -> None:
+    """A card that is taken away is nobody's default any more."""
+    customer = call.state.find("customer", customer_id)
+    if customer is None or customer["invoice_settings"]["default_payment_method"] != payment_method_id:
+        return
+    customer["invoice_settings"]["default_payment_method"] = None
+    call.state.save(customer)
+    call.emit("customer.updated", customer)
+
+
+def _change_invoice_settings(call: Call, customer: Record, given: Record) -> None:
+    """Stripe takes as the default only what is attached to this customer."""
+    name = given.get("default_payment_method")
+    if name is not None:
+        method = call.state.find("payment_method", name)
+        if method is None:
+            raise missing("PaymentMethod", name, "invoice_settings[default_payment_method]")
+        if method["customer"] != customer["id"]:
+            raise Refusal(
+                f"The customer does not have a payment method with the ID {name}. The payment method must be attached to "
+                "the customer.",
+                code="resource_missing",
+                param="invoice_settings[default_payment_method]",
+            )
+    customer["invoice_settings"] |= given
 
 
 def _check_email(email: str | None) -> None:
@@ -104,13 +132,15 @@ def _check_email(email: str | None) -> None:
         raise Refusal(f"Invalid email address: {email}", code="email_invalid", param="email")
 
 
-_CHANGE = Parameters(optional=FIELDS | {"metadata": metadata, "expand": texts})
+_CREATE = Parameters(optional=FIELDS | {"metadata": metadata, "expand": texts})
+_INVOICE_SETTINGS = Parameters(optional={"default_payment_method": clearable_text})
+_UPDATE = Parameters(optional=dict(_CREATE.optional) | {"invoice_settings": _INVOICE_SETTINGS})
 _READ = Parameters(optional={"expand": texts})
 
 OPERATIONS = (
-    Operation("POST", "/v1/customers", create, _CHANGE),
+    Operation("POST", "/v1/customers", create, _CREATE),
     Operation("GET", "/v1/customers", list_customers, Parameters(optional=LIST_PARAMETERS | {"email": text})),
     Operation("GET", "/v1/customers/{}", retrieve, _READ),
-    Operation("POST", "/v1/customers/{}", update, _CHANGE),
+    Operation("POST", "/v1/customers/{}", update, _UPDATE),
     Operation("DELETE", "/v1/customers/{}", delete),
 )

@@ -8,7 +8,7 @@ from jinja2 import DictLoader, Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.embedded.stripe import attempts
+from app.embedded.stripe import attempts, setup_intents
 from app.embedded.stripe.api import Api
 from app.embedded.stripe.calls import Call
 from app.embedded.stripe.refusals import Record
@@ -61,13 +61,13 @@ _LAYOUT = """<!doctype html>
 </html>"""
 
 _CHALLENGE = """{% extends "layout" %}
-{% block title %}Confirm your payment{% endblock %}
+{% block title %}{{ heading }}{% endblock %}
 {% block body %}
-<h1>Confirm your payment</h1>
+<h1>{{ heading }}</h1>
 <p>Your bank wants to know that it is you. This is a test page: choose how the check ends.</p>
-<p class="amount">{{ amount }}</p>
+{% if amount %}<p class="amount">{{ amount }}</p>{% endif %}
 <dl>
-  <div><dt>For</dt><dd>{{ intent.description or "Payment" }}</dd></div>
+  <div><dt>For</dt><dd>{{ intent.description or ("Payment" if amount else "Later payments") }}</dd></div>
   <div><dt>Card</dt><dd>{{ card.brand | title }} ending in {{ card.last4 }}</dd></div>
 </dl>
 <form method="post">
@@ -112,7 +112,7 @@ class Hosted:
 
     async def challenge(self, request: Request) -> Response:
         """Show the 3-D Secure step (GET), or end it and send the browser back with Stripe's parameters (POST)."""
-        intent = self._state.find("payment_intent", request.path_params["intent"])
+        intent = self._intent(request.path_params["intent"])
         form = dict(await request.form()) if request.method == "POST" else dict(request.query_params)
         if intent is None or not hmac.compare_digest(str(form.get("client_secret", "")), intent["client_secret"]):
             return _page("absent", 404)
@@ -122,13 +122,18 @@ class Hosted:
             return _back(intent, return_url)
         if request.method == "GET" or form.get("outcome") not in {"complete", "fail"}:
             card = (self._state.find("payment_method", intent["payment_method"]) or {})["card"]
-            return _page("challenge", amount=_money(intent["amount"], intent["currency"]), intent=intent, card=card)
+            heading, amount = _about(intent)
+            return _page("challenge", intent=intent, card=card, heading=heading, amount=amount)
+        step = attempts if intent["object"] == "payment_intent" else setup_intents
         with self._state.transaction():
             call = Call(self._state, self._api.base_url(request))
-            intent = attempts.authenticate(call, intent, passed=form["outcome"] == "complete")
+            intent = step.authenticate(call, intent, passed=form["outcome"] == "complete")
             self._state.save_private(intent["id"], returned_to=return_url)
         self._webhooks.wake()
         return _back(intent, return_url)
+
+    def _intent(self, intent_id: str) -> Record | None:
+        return self._state.find("payment_intent", intent_id) or self._state.find("setup_intent", intent_id)
 
     async def receipt(self, request: Request) -> Response:
         """The receipt of a charge, for whoever has its unguessable address."""
@@ -157,12 +162,19 @@ def _back(intent: Record, return_url: str | None) -> Response:
         return _page("absent", 404)
     parts = urlsplit(return_url)
     added = {
-        "payment_intent": intent["id"],
-        "payment_intent_client_secret": intent["client_secret"],
+        intent["object"]: intent["id"],
+        f"{intent['object']}_client_secret": intent["client_secret"],
         "redirect_status": "succeeded" if intent["status"] in {"succeeded", "processing"} else "failed",
     }
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *added.items()])
     return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, {"Referrer-Policy": "no-referrer"})
+
+
+def _about(intent: Record) -> tuple[str, str]:
+    """What the customer confirms: a payment of an amount, or that the card is saved."""
+    if intent["object"] == "setup_intent":
+        return "Confirm your card", ""
+    return "Confirm your payment", _money(intent["amount"], intent["currency"])
 
 
 def _money(cents: int, currency: str) -> str:

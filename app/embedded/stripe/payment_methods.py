@@ -53,14 +53,14 @@ def resolve(call: Call, name: str, param: str, *, status: int = 400) -> Record:
     return found
 
 
-def usable(call: Call, name: str, customer_id: str | None) -> Record:
-    """The payment method for a payment of this customer: nobody else's, and none that was used up."""
+def usable(call: Call, name: str, customer_id: str | None, intent: str = "PaymentIntent") -> Record:
+    """The payment method for an intent of this customer: nobody else's, and none that was used up."""
     method = resolve(call, name, "payment_method")
     owner = method["customer"]
     if owner is not None and customer_id is None:
         raise Refusal(
             f"The `payment_method` parameter supplied {method['id']} belongs to the Customer {owner}. "
-            "Please include the Customer in the `customer` parameter on the PaymentIntent.",
+            f"Please include the Customer in the `customer` parameter on the {intent}.",
             param="payment_method",
         )
     if owner is not None and owner != customer_id:
@@ -95,6 +95,11 @@ def attach(call: Call) -> Record:
         raise Refusal("The payment method you provided has already been attached to a customer.")
     if call.state.private(method["id"]).get("used_up"):
         raise Refusal(USED_UP, param="payment_method")
+    decline = behaviour(call, method).saving_declined
+    if decline is not None:
+        raise Refusal(
+            decline.message, status=402, kind="card_error", code=decline.code, decline_code=decline.decline_code
+        )
     return expanded(call, attach_to(call, method, customer["id"]))
 
 
@@ -106,10 +111,12 @@ def detach(call: Call) -> Record:
             "The payment method you provided is not attached to a customer so detachment is impossible.",
             param="payment_method",
         )
+    owner = method["customer"]
     method["customer"] = None
     call.state.save(method)
     call.state.save_private(method["id"], used_up=True)
     call.emit("payment_method.detached", method)
+    customers.lose_default(call, owner, method["id"])
     return expanded(call, method)
 
 
@@ -120,8 +127,9 @@ def retrieve(call: Call) -> Record:
 
 def list_of_customer(call: Call) -> Record:
     """The customer's payment methods, the newest first."""
-    customer = get(call, "customer", call.path_ids[0], "customer")
-    found = list(call.state.newest("payment_method", customer["id"]))
+    customer = customers.existing(call, call.path_ids[0], status=404)
+    wanted = call.parameters.get("type")
+    found = [one for one in call.state.newest("payment_method", customer["id"]) if wanted in {None, one["type"]}]
     return listed(call, found, f"/v1/customers/{customer['id']}/payment_methods")
 
 
@@ -214,11 +222,12 @@ _CREATE = Parameters(
     },
 )
 _EXPAND = {"expand": texts}
+_LIST = Parameters(optional=LIST_PARAMETERS | {"type": text})
 
 OPERATIONS = (
     Operation("POST", "/v1/payment_methods", create, _CREATE, publishable=True),
     Operation("GET", "/v1/payment_methods/{}", retrieve, Parameters(optional=_EXPAND)),
     Operation("POST", "/v1/payment_methods/{}/attach", attach, Parameters({"customer": text}, _EXPAND)),
     Operation("POST", "/v1/payment_methods/{}/detach", detach, Parameters(optional=_EXPAND)),
-    Operation("GET", "/v1/customers/{}/payment_methods", list_of_customer, Parameters(optional=LIST_PARAMETERS)),
+    Operation("GET", "/v1/customers/{}/payment_methods", list_of_customer, _LIST),
 )

@@ -14,8 +14,10 @@ from uuid import UUID
 import asyncpg
 
 from app.auth.actor import ServicePrincipal
+from app.rules.auto_purchase import crossed
 from app.rules.errors import NotFound
 from app.rules.pool_settings import Family, PoolSettings
+from app.services.auto_purchase.trigger import trigger
 
 WRITE_SCOPE = "usage:write"  # of app/auth/api_keys.py
 MAX_OVERDUE = 500  # holds that one flush expires besides its own work; the next takes the next
@@ -26,7 +28,7 @@ _POOL = """
            p.bonus_total, p.bonus_remaining, p.purchased_total, p.purchased_remaining,
            p.shortfall_credits AS shortfall, p.ledger_sequence AS sequence, p.time_zone, p.pool_type, p.settings,
            p.held_count, p.traffic_day, p.requests_today, p.traffic_minute, p.requests_this_minute, p.tokens_this_minute,
-           s.status AS subscription_status, s.past_due_since, s.tier_id
+           p.auto_purchase_below, s.status AS subscription_status, s.past_due_since, s.tier_id
       FROM credit_pools p
       LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
                                AND s.status NOT IN ('canceled', 'incomplete_expired')
@@ -151,6 +153,7 @@ class PoolBook:
     traffic_minute: datetime | None
     requests_this_minute: int
     tokens_this_minute: int
+    auto_purchase_below: Decimal | None
     subscription_status: str | None
     past_due_since: datetime | None
     tier_id: str | None
@@ -358,6 +361,8 @@ async def write(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -
     if changed:
         await connection.execute(_MEMBER_WRITE, tenant_id, pool.id, *_columns(changed, _MEMBER_COLUMNS))
     await connection.execute(_POOL_WRITE, tenant_id, pool.id, *(getattr(pool, name) for name in _POOL_COLUMNS))
+    if crossed(pool.available, pool.auto_purchase_below):
+        await trigger(connection, tenant_id, pool.id)
 
 
 async def _write_usage(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -> None:

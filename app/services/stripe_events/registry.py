@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.services import billing_events
 from app.services.stripe_events.handler import Event, Handler, Services
 from app.services.stripe_events.payments import PAYMENT
+from app.services.stripe_events.setups import SETUP
 from app.tenancy import CONNECTION_ERRORS
 
 log = structlog.get_logger("stripe_events")
@@ -19,6 +20,7 @@ HANDLERS: Mapping[str, Handler] = {
     "payment_intent.processing": PAYMENT,
     "payment_intent.requires_action": PAYMENT,
     "payment_intent.canceled": PAYMENT,
+    "setup_intent.succeeded": SETUP,
 }
 
 

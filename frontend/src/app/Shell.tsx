@@ -92,6 +92,9 @@ function Navigation() {
       <Link to="/buy" activeOptions={{ includeSearch: false }} className={look}>
         Buy credits
       </Link>
+      <Link to="/purchases" activeOptions={{ includeSearch: false }} className={look}>
+        Purchases
+      </Link>
     </nav>
   );
 }

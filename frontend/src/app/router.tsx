@@ -35,14 +35,20 @@ const buyRoute = createRoute({
   component: lazyRouteComponent(() => import("@/features/purchases/BuyPage"), "BuyPage"),
 });
 
-const receiptRoute = createRoute({
+const purchasesRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/purchases",
+  component: lazyRouteComponent(() => import("@/features/purchases/PurchasesPage"), "PurchasesPage"),
+});
+
+const purchaseRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/purchases/$purchaseId",
-  component: lazyRouteComponent(() => import("@/features/purchases/ReceiptPage"), "ReceiptPage"),
+  component: lazyRouteComponent(() => import("@/features/purchases/PurchasePage"), "PurchasePage"),
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([overviewRoute, buyRoute, receiptRoute]),
+  routeTree: rootRoute.addChildren([overviewRoute, buyRoute, purchasesRoute, purchaseRoute]),
   scrollRestoration: true,
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

@@ -1,5 +1,5 @@
 import { graphql } from "@/gql";
-import type { PurchaseFragment, PurchaseStatus, QuoteFragment } from "@/gql/graphql";
+import type { PurchaseFragment, PurchasePageQuery, PurchaseStatus, QuoteFragment } from "@/gql/graphql";
 
 export const BuyDocument = graphql(`
   query Buy($poolId: ID!) {
@@ -111,6 +111,10 @@ export const PurchaseDocument = graphql(`
       amount
       currency
     }
+    base {
+      amount
+      currency
+    }
     discount {
       amount
       currency
@@ -119,9 +123,22 @@ export const PurchaseDocument = graphql(`
       amount
       currency
     }
+    refunded {
+      amount
+      currency
+    }
+    card
+    isAutomatic
     receiptUrl
+    receiptPdf
     failureReason
     nextActionUrl
+    progress {
+      title
+      explanation
+      nextStep
+      nextStepBy
+    }
     purchasedBy {
       id
       displayName
@@ -131,13 +148,60 @@ export const PurchaseDocument = graphql(`
   }
 `);
 
-export const ReceiptDocument = graphql(`
-  query Receipt($purchaseId: ID!) {
+export const purchasesPerPage = 20;
+
+export const PurchasesDocument = graphql(`
+  query Purchases($poolId: ID!, $first: Int!, $after: String) {
+    pool(id: $poolId) {
+      id
+      name
+      canPurchase: viewerCan(permission: PURCHASE_CREDITS)
+      canViewAll: viewerCan(permission: VIEW_POOL_BALANCE)
+      purchases(first: $first, after: $after) {
+        nodes {
+          ...PurchaseRow
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+
+  fragment PurchaseRow on CreditPurchase {
+    id
+    status
+    credits
+    bonusCredits
+    total {
+      amount
+      currency
+    }
+    isAutomatic
+    receiptUrl
+    receiptPdf
+    purchasedBy {
+      id
+      displayName
+    }
+    createdAt
+  }
+`);
+
+export const PurchasePageDocument = graphql(`
+  query PurchasePage($purchaseId: ID!) {
     node(id: $purchaseId) {
       __typename
       id
       ... on CreditPurchase {
         ...Purchase
+        timeline {
+          kind
+          title
+          detail
+          at
+        }
         pool {
           id
           name
@@ -152,6 +216,7 @@ export const ReceiptDocument = graphql(`
 
 export type Quote = QuoteFragment;
 export type Purchase = PurchaseFragment;
+export type PurchaseWithHistory = Extract<PurchasePageQuery["node"], { __typename: "CreditPurchase" }>;
 
 /** Statuses that change no more without anybody doing something. */
 export const finalStatuses: ReadonlySet<PurchaseStatus> = new Set<PurchaseStatus>([

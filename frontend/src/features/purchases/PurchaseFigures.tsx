@@ -7,9 +7,10 @@ import type { BalanceFragment } from "@/gql/graphql";
 import type { Purchase } from "./purchaseQueries";
 
 /** The figures of a purchase as they were sold; they stay what they are when prices change. */
-export function ReceiptDetails({ purchase, balance }: { purchase: Purchase; balance: BalanceFragment | null }) {
+export function PurchaseFigures({ purchase, balance }: { purchase: Purchase; balance: BalanceFragment | null }) {
   const { moment } = useDates();
-  const { credits, bonusCredits, unitPrice, discount, total, purchasedBy, createdAt, completedAt } = purchase;
+  const { credits, bonusCredits, unitPrice, discount, total, refunded, card, isAutomatic } = purchase;
+  const { purchasedBy, createdAt, completedAt } = purchase;
   return (
     <dl className="border-t border-line px-6 py-4 text-sm">
       <Line term="Credits">{`${plainDecimal(credits)} at ${moneyText(unitPrice)}`}</Line>
@@ -18,7 +19,12 @@ export function ReceiptDetails({ purchase, balance }: { purchase: Purchase; bala
       <Line term="Total">
         <strong className="font-semibold">{moneyText(total)}</strong>
       </Line>
-      <Line term="Bought by">{purchasedBy.displayName}</Line>
+      {!isZero(refunded.amount) && <Line term="Refunded">{`\u2212${moneyText(refunded)}`}</Line>}
+      <Line term="Card">{card}</Line>
+      <Line term="Bought by">
+        {purchasedBy.displayName}
+        {isAutomatic && " (automatically)"}
+      </Line>
       <Line term="Date">{moment(completedAt ?? createdAt)}</Line>
       {balance && (
         <Line term="New balance">
