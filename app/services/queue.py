@@ -17,6 +17,8 @@ class Job(StrEnum):
     FINISH_PURCHASE = "purchase.finish"
     MAIL_RECEIPT = "purchase.mail_receipt"
     HANDLE_STRIPE_EVENT = "stripe.event"
+    FINISH_REFUND = "refund.finish"
+    MAIL_NOTICE = "notice.mail"
     AUTO_PURCHASE = "auto_purchase.decide"
     MAIL_AUTO_PURCHASE = "auto_purchase.mail"
 
