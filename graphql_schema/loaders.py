@@ -21,6 +21,7 @@ from app.rules.purchase_progress import Moment
 from app.services import price_bands
 from app.tenancy import Read
 from graphql_schema import statements
+from graphql_schema.auto_purchase import AutoPurchaseSettings, as_auto_purchase
 from graphql_schema.context import Context
 from graphql_schema.members import PoolMember, PoolMemberConnection, as_member
 from graphql_schema.node import to_id
@@ -48,6 +49,7 @@ class Loaders:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.pool_by_id: DataLoader[UUID, CreditPool | None] = DataLoader(self._pools)
+        self.auto_purchase_by_pool: DataLoader[UUID, AutoPurchaseSettings] = DataLoader(self._auto_purchases)
         self.member_by_id: DataLoader[UUID, PoolMember | None] = DataLoader(self._members)
         self.member_by_pool_user: DataLoader[tuple[UUID, UUID], PoolMember | None] = DataLoader(self._members_by_user)
         self.members_by_pool: DataLoader[PageKey, PoolMemberConnection] = DataLoader(self._member_pages)
@@ -108,6 +110,11 @@ class Loaders:
         actor, rows = await self._rows(statements.POOLS, pools=ids)
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
+
+    async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
+        actor, rows = await self._rows(statements.AUTO_PURCHASES, pools=pools)
+        found = {row["pool"]: as_auto_purchase(row, actor, self._context.now) for row in rows}
+        return [found[pool] for pool in pools]
 
     async def _members(self, ids: list[UUID]) -> list[PoolMember | None]:
         actor, rows = await self._rows(statements.MEMBERS, members=ids)

@@ -14,17 +14,15 @@ from app.rules.burn_order import Bucket
 from app.rules.errors import Refusal
 from app.rules.permissions import Permission
 from app.rules.pool_settings import PoolSettings
-from app.rules.spending_limits import check_amount, local_date
+from app.rules.spending_limits import check_amount
 from app.services.payment_methods import SEES_CARDS
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.members import PoolMember, PoolMemberConnection
-from graphql_schema.money import money
 from graphql_schema.node import Node, to_id
 from graphql_schema.payment_methods import PaymentMethod, Wallet, as_wallet, cards_of
 from graphql_schema.pool_settings import (
     AccessControl,
-    AutoPurchaseSettings,
     FamilySettings,
     NotificationSettings,
     PoolSettingsView,
@@ -155,7 +153,7 @@ def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
         subscription=as_subscription(row, sees_members=actor.sees_members(row["id"]))
         if row["subscription_id"]
         else None,
-        settings=_settings(row, now) if sees_settings else None,
+        settings=_settings(row) if sees_settings else None,
         key=row["id"],
         actor=actor,
         wallet=as_wallet(row),
@@ -183,11 +181,10 @@ def _bucket(bucket: Bucket, granted: Decimal, remaining: Decimal, resets_at: dat
     return BucketBalance(bucket=bucket, granted=granted, remaining=remaining, resets_at=resets_at)
 
 
-def _settings(row: Record, now: datetime) -> PoolSettingsView:
+def _settings(row: Record) -> PoolSettingsView:
     stored = PoolSettings.load(row["settings"], row["pool_type"])
     mail, access, family = stored.notifications, stored.access_control, stored.family
     return PoolSettingsView(
-        auto_purchase=_auto_purchase(row, now),
         notifications=NotificationSettings(
             low_balance_threshold=mail.low_balance_threshold,
             recipients=list(mail.recipients),
@@ -207,31 +204,5 @@ def _settings(row: Record, now: datetime) -> PoolSettingsView:
         )
         if family
         else None,
+        pool_key=row["id"],
     )
-
-
-def _auto_purchase(row: Record, now: datetime) -> AutoPurchaseSettings:
-    """As stored, or the defaults of section 43.4. What was spent belongs to its month in the pool's zone (ruling 23)."""
-    if row["auto_enabled"] is None:
-        return AutoPurchaseSettings(
-            enabled=False,
-            threshold_credits=Decimal(1),
-            purchase_credits=Decimal(10),
-            monthly_cap_credits=None,
-            spent_this_month=money(0, row["currency"]),
-        )
-    spent = row["auto_spend_cents"] if _same_month(row["auto_last_at"], now, row["time_zone"]) else 0
-    return AutoPurchaseSettings(
-        enabled=row["auto_enabled"],
-        threshold_credits=row["auto_threshold_credits"],
-        purchase_credits=row["auto_purchase_credits"],
-        monthly_cap_credits=row["auto_monthly_cap_credits"],
-        spent_this_month=money(spent, row["currency"]),
-    )
-
-
-def _same_month(at: datetime | None, now: datetime, time_zone: str) -> bool:
-    if at is None:
-        return False
-    then, today = local_date(at, time_zone), local_date(now, time_zone)
-    return (then.year, then.month) == (today.year, today.month)

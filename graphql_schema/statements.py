@@ -17,14 +17,21 @@ POOLS = Read("""
            s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
            s.current_period_end AS subscription_current_period_end,
            s.cancel_at_period_end AS subscription_cancel_at_period_end,
-           a.enabled AS auto_enabled, a.threshold_credits AS auto_threshold_credits,
-           a.purchase_credits AS auto_purchase_credits, a.max_monthly_auto_purchase AS auto_monthly_cap_credits,
-           a.stripe_payment_method_id AS auto_payment_method_id,
-           a.auto_purchase_spend_this_month AS auto_spend_cents, a.last_auto_purchase_at AS auto_last_at
+           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id
       FROM credit_pools p
       JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
       LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
                                AND s.status NOT IN ('canceled', 'incomplete_expired')
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
+     WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
+""")
+
+AUTO_PURCHASES = Read("""
+    SELECT p.id AS pool, p.time_zone, p.currency, a.*,
+           EXISTS (SELECT FROM credit_purchases c
+                    WHERE c.tenant_id = p.tenant_id AND c.pool_id = p.id AND c.is_auto_purchase
+                      AND c.status IN ('pending', 'processing', 'requires_action')) AS in_flight
+      FROM credit_pools p
       LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
      WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
 """)

@@ -64,6 +64,18 @@ class Sandbox:
         """End a payment that is in processing."""
         await self._post("/settle", {"payment_intent": payment_intent_id, "succeeded": succeeded})
 
+    async def end_refund(self, refund_id: str, *, succeeded: bool = True, **more: Any) -> None:
+        """End a pending refund, or (succeeded=False) let one fail, also after it had succeeded."""
+        await self._post("/refunds", {"refund": refund_id, "succeeded": succeeded} | more)
+
+    async def dispute(self, payment_intent_id: str, **more: Any) -> str:
+        """Have a payment disputed (amount, reason, inquiry); the dispute's id."""
+        return str((await self._post("/disputes", {"payment_intent": payment_intent_id} | more))["id"])
+
+    async def decide(self, dispute_id: str, status: str | None = None, **more: Any) -> None:
+        """The bank's word on a dispute: a status, another `amount`, cents `moved` back (below zero: taken)."""
+        await self._post("/disputes/change", {"dispute": dispute_id, "status": status} | more)
+
     async def events(self, payment_intent_id: str | None = None) -> list[dict[str, Any]]:
         """All events in their order, or those about one payment and its charges."""
         found = (await self.steer.get("/events")).raise_for_status().json()
