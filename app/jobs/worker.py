@@ -20,6 +20,7 @@ from app.services.mail import Mailer
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
+from app.services.reconciliation import Reconciliation
 from app.services.spending.service import Spending
 from app.services.stripe_events.handler import Services
 from app.services.upkeep import Upkeep
@@ -59,6 +60,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         inbox=inbox,
         metrics=metrics,
         receipts=Receipts(database, mailer, settings.public_url),
+        reconciliation=Reconciliation(database, gateway, purchasing),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
         auto_purchasing=AutoPurchasing(purchasing),
         auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
