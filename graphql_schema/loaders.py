@@ -23,7 +23,7 @@ from app.tenancy import Read
 from graphql_schema import statements
 from graphql_schema.auto_purchase import AutoPurchaseSettings, as_auto_purchase
 from graphql_schema.context import Context
-from graphql_schema.members import PoolMember, PoolMemberConnection, as_member
+from graphql_schema.members import MEMBER, PoolMember, PoolMemberConnection
 from graphql_schema.node import to_id
 from graphql_schema.pagination import check_first, decode_cursor, encode_cursor, page
 from graphql_schema.pools import CreditPool, as_pool
@@ -34,8 +34,10 @@ from graphql_schema.purchases import (
     as_moment,
     as_purchase,
 )
+from graphql_schema.rows import Rows
 from graphql_schema.subscriptions import Subscription
-from graphql_schema.transactions import CreditTransaction, CreditTransactionConnection, as_transaction
+from graphql_schema.transactions import TRANSACTION, CreditTransaction, CreditTransactionConnection
+from graphql_schema.viewpoints import Viewpoint
 
 _MOMENTS = [f"purchase.{moment}" for moment in Moment]
 
@@ -84,7 +86,7 @@ class Loaders:
         own = row is not None and row["user_id"] is not None and row["user_id"] == session.actor.user_id
         if row is None or not (own or session.actor.can(row["pool_id"], Permission.VIEW_OTHER_USAGE)):
             return None
-        return as_transaction(row, session.actor)
+        return TRANSACTION.build(row, Viewpoint(session.actor, row["pool_id"], self._context.now))
 
     async def purchase(self, purchase_id: UUID) -> CreditPurchase | None:
         """One purchase: the viewer's own, or one of a pool whose balance they may see."""
@@ -118,15 +120,18 @@ class Loaders:
 
     async def _members(self, ids: list[UUID]) -> list[PoolMember | None]:
         actor, rows = await self._rows(statements.MEMBERS, members=ids)
-        found = {row["id"]: as_member(row, actor, self._context.now) for row in rows if actor.sees(row["pool_id"])}
+        found = {row["id"]: self._member(row, actor) for row in rows if actor.sees(row["pool_id"])}
         return [found.get(member_id) for member_id in ids]
 
     async def _members_by_user(self, keys: list[tuple[UUID, UUID]]) -> list[PoolMember | None]:
         actor, rows = await self._rows(
             statements.MEMBERS_BY_USER, pools=[pool for pool, _ in keys], users=[user for _, user in keys]
         )
-        found = {(row["pool_id"], row["user_id"]): as_member(row, actor, self._context.now) for row in rows}
+        found = {(row["pool_id"], row["user_id"]): self._member(row, actor) for row in rows}
         return [found.get(key) for key in keys]
+
+    def _member(self, row: Record, actor: Actor) -> PoolMember:
+        return MEMBER.build(row, Viewpoint(actor, row["pool_id"], self._context.now))
 
     async def _member_counts(self, pools: list[UUID]) -> list[int]:
         _, rows = await self._rows(statements.MEMBER_COUNTS, pools=pools)
@@ -148,7 +153,7 @@ class Loaders:
                 rows,
                 key[1],
                 after=key[2] is not None,
-                node=lambda row: as_member(row, actor, self._context.now),
+                nodes=lambda shown: Rows(MEMBER, shown, Viewpoint(actor, key[0], self._context.now)),
                 cursor=lambda row: encode_cursor("members", row["created_at"].isoformat(), row["id"]),
                 pool_key=key[0],
             )
@@ -167,7 +172,7 @@ class Loaders:
                 rows,
                 key[1],
                 after=key[2] is not None,
-                node=lambda row: as_transaction(row, actor),
+                nodes=lambda shown: Rows(TRANSACTION, shown, Viewpoint(actor, key[0], self._context.now)),
                 cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
             )
 
@@ -184,7 +189,7 @@ class Loaders:
                 rows,
                 key[1],
                 after=key[2] is not None,
-                node=as_purchase,
+                nodes=lambda shown: [as_purchase(row) for row in shown],
                 cursor=lambda row: encode_cursor("purchases", row["created_at"].isoformat(), row["id"]),
             )
 
