@@ -232,7 +232,7 @@ def _age(row: Row[Any]) -> timedelta:
 def _returned(row: Row[Any], payments: Sequence[StripePayment]) -> Finding | None:
     """Money that went back at Stripe must have gone back here."""
     back = sum(payment.returned_cents for payment in payments)
-    if back == row.refunded_cents:
+    if back == row.refunded_cents or any(payment.disputed for payment in payments):
         return None
     theirs, ours = (money_text(cents, row.payment_currency) for cents in (back, row.refunded_cents))
     return _finding(row, f"Stripe gave {theirs} back, the portal knows of {ours}", explained=False)

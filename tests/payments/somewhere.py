@@ -44,6 +44,7 @@ def key_of_test_mode(environment: Mapping[str, str]) -> str | None:
 class Somewhere:
     """A gateway, and hands that ask what the portal leaves to the page, Stripe's dashboard or a bank."""
 
+    another: Callable[[type[Gateway]], Gateway]  # of a kind of its own; the caller closes it
     gateway: Gateway
     hands: httpx.AsyncClient
     patience_seconds: float  # how long Stripe may take for what it does by itself: disputes, its search
@@ -66,24 +67,27 @@ class Somewhere:
 @asynccontextmanager
 async def in_sandbox(sandbox: Sandbox) -> AsyncIterator[Somewhere]:
     """In the sandbox, where everything has happened by the time of the answer."""
-    async with _asking(sandbox.url, SECRET_KEY, sandbox.gateway(), 0.5) as somewhere:
+    async with _asking(sandbox.url, SECRET_KEY, 0.5) as somewhere:
         yield somewhere
 
 
 @asynccontextmanager
 async def in_test_mode(key: str) -> AsyncIterator[Somewhere]:
     """In Stripe's test mode: its search lags by up to a minute, a dispute comes within moments."""
-    gateway = Gateway(api_key=key, webhook_secret="unused", timeout_seconds=30)
-    async with _asking(STRIPE, key, gateway, 90.0) as somewhere:
+    async with _asking(STRIPE, key, 90.0) as somewhere:
         yield somewhere
 
 
 @asynccontextmanager
-async def _asking(base: str, key: str, gateway: Gateway, patience_seconds: float) -> AsyncIterator[Somewhere]:
+async def _asking(base: str, key: str, patience_seconds: float) -> AsyncIterator[Somewhere]:
+    def another(kind: type[Gateway]) -> Gateway:
+        return kind(api_key=key, webhook_secret="unused", api_base=base, timeout_seconds=30)
+
     headers = {"Authorization": f"Bearer {key}", "Stripe-Version": API_VERSION}
+    gateway = another(Gateway)
     try:
         async with httpx.AsyncClient(base_url=base, headers=headers, timeout=30, trust_env=base == STRIPE) as hands:
-            yield Somewhere(gateway, hands, patience_seconds)
+            yield Somewhere(another, gateway, hands, patience_seconds)
     finally:
         await gateway.close()
 

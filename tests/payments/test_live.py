@@ -6,7 +6,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,27 +23,15 @@ from app.payments.outcomes import (
     Succeeded,
 )
 from tests.payments.charging import RETURN_URL, charge, customer_of
-from tests.payments.sandbox import Sandbox
 from tests.payments.somewhere import (
     UNSET,
     NotOfTestMode,
     Somewhere,
-    in_sandbox,
-    in_test_mode,
     key_of_test_mode,
     key_or_skip,
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
-LIVE = pytest.param("stripe", marks=pytest.mark.stripe_live)
-
-
-@pytest.fixture(params=["sandbox", LIVE])
-async def somewhere(request: pytest.FixtureRequest, sandbox: Sandbox) -> AsyncIterator[Somewhere]:
-    """The sandbox, and Stripe's test mode."""
-    where = in_sandbox(sandbox) if request.param == "sandbox" else in_test_mode(key_or_skip(os.environ))
-    async with where as found:
-        yield found
 
 
 @pytest.fixture
