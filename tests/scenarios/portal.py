@@ -130,7 +130,7 @@ def _endpoints(take: StripeWebhook) -> Starlette:
         return Response()
 
     return Starlette(
-        routes=[Route("/webhooks/stripe", take.__call__, methods=["POST"]), Route("/ignore", ignore, methods=["POST"])]
+        routes=[Route("/webhooks/stripe", take, methods=["POST"]), Route("/ignore", ignore, methods=["POST"])]
     )
 
 
