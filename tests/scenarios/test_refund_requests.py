@@ -182,7 +182,10 @@ def portal_command(buying: Buying, tmp_path: Path) -> Callable[..., tuple[int, s
     return run
 
 
-async def test_the_commands(buying: Buying, portal_command: Callable[..., tuple[int, str]]) -> None:
+Command = Callable[..., tuple[int, str]]
+
+
+async def test_the_commands_give_list_and_decide(buying: Buying, portal_command: Command) -> None:
     async def portal(*arguments: str) -> tuple[int, str]:
         return await asyncio.to_thread(portal_command, *arguments)
 
@@ -196,47 +199,48 @@ async def test_the_commands(buying: Buying, portal_command: Callable[..., tuple[
     assert await refunds.purchase() == ("partially_refunded", 8_500)
     refund_id = await requested(refunds, reason="the rest, please")
     status, output = await portal("refunds", "list")
-    assert status == 0
-    assert f"{refund_id}" in output
-    assert "the rest, please" in output
-    assert "half was enough" not in output
+    assert (status, str(refund_id) in output, "the rest, please" in output, "half was enough" in output) == (
+        0,
+        True,
+        True,
+        False,
+    )
     assert "half was enough" in (await portal("refunds", "list", "--all"))[1]
     status, output = await portal("refunds", "reject", str(refund_id), "--reason", "it was used")
     assert (status, "rejected\nYour request was declined: it was used." in output) == (0, True)
     again = await requested(refunds)
     status, output = await portal("refunds", "approve", node_id("Refund", again), "--amount-cents", "17000")
     assert (status, "$170.00: succeeded" in output) == (0, True)
-    assert await refunds.purchase() == ("partially_refunded", 25_500)
-    for arguments, words in (
-        (
-            ("refund", address, "--amount-cents", "17001", "--reason", "x"),
-            "portal: 170.01 USD can't be refunded: 170.00 is left",
-        ),
-        (
-            ("refund", address, "--amount-cents", "0", "--reason", "x"),
-            "portal: A refund is at least 0.01 USD; 0.00 was asked for.",
-        ),
-        (("refund", str(uuid4()), "--full", "--reason", "x"), "portal: there is no purchase "),
-        (("refund", "nonsense", "--full", "--reason", "x"), "portal: nonsense is no id of a purchase"),
-        (("refund", address, "--full", "--reason", " "), "portal: Say why, in 1 to 500 characters."),
-        (("refund", address, "--reason", "x"), "say either --amount-cents N or --full"),
-        (
-            ("refund", address, "--full", "--amount-cents", "1", "--reason", "x"),
-            "say either --amount-cents N or --full",
-        ),
-        (("refunds", "approve", str(uuid4())), "portal: there is no refund "),
-        (
-            ("refunds", "reject", str(again), "--reason", "x"),
-            "portal: This request was approved already, with 17000 cents",
-        ),
-    ):
-        before = await refunds.untouched()
-        status, output = await portal(*arguments)
-        assert (status != 0, words in " ".join(output.replace("│", "").split())) == (True, True), (arguments, output)
-        assert await refunds.untouched() == before
     await buying.sandbox.fault("server_error", path=REFUNDS, times=3)
     status, output = await portal("refund", address, "--full", "--reason", "x")
     assert (status, "$170.00: pending\nThe refund is approved and being sent" in output) == (0, True)
     await buying.time_passes()
     assert await refunds.purchase() == ("refunded", PAID)
-    assert "half was enough" not in (await portal("refunds", "list"))[1]
+
+
+WRONG = (
+    ("refund {purchase} --amount-cents 42501 --reason x", "portal: 425.01 USD can't be refunded: 425.00 is left"),
+    ("refund {purchase} --amount-cents 0 --reason x", "portal: A refund is at least 0.01 USD; 0.00 was asked for."),
+    ("refund {purchase} --full --reason \u2003", "portal: Say why, in 1 to 500 characters."),
+    ("refund {nobodys} --full --reason x", "portal: there is no purchase "),
+    ("refund nonsense --full --reason x", "portal: nonsense is no id of a purchase"),
+    ("refund {purchase} --reason x", "say either --amount-cents N or --full"),
+    ("refund {purchase} --full --amount-cents 1 --reason x", "say either --amount-cents N or --full"),
+    ("refunds approve {nobodys}", "portal: there is no refund "),
+    ("refunds reject {decided} --reason x", "portal: This request was approved already, with 42500 cents"),
+)
+
+
+async def test_what_the_commands_refuse(buying: Buying, portal_command: Command) -> None:
+    decided = await bought(buying)
+    request = await requested(decided)
+    await decided.refunding.approve(decided.tenant_id, request)
+    refunds = await bought(buying)
+    names = {"purchase": refunds.purchase_id, "nobodys": uuid4(), "decided": request}
+    before = await refunds.untouched()
+    for line, words in WRONG:
+        arguments = [one.format(**names) for one in line.split(" ")]
+        status, output = await asyncio.to_thread(portal_command, *arguments)
+        assert status != 0, arguments
+        assert words in " ".join(output.replace("│", "").split()), arguments
+    assert await refunds.untouched() == before
