@@ -11,7 +11,7 @@ from asyncpg import Record
 
 from app.rules.pricing import Band, Price, cheaper_larger, next_band
 from app.rules.purchase_progress import Facts, Moment, NextStep, card_text, moment_text, progress
-from app.rules.purchases import PurchaseStatus
+from app.rules.purchases import CREDITED, PurchaseStatus
 from app.services.quotes import Quote
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
@@ -59,6 +59,7 @@ class CreditPurchase(Node):
     card: str = strawberry.field(description='"Visa ending in 4242".')
     is_automatic: bool
     receipt_url: str | None = strawberry.field(description="Stripe's hosted receipt.")
+    receipt_pdf: str | None = strawberry.field(description="Our own receipt, a path on this host; null: not paid.")
     failure_reason: str | None = strawberry.field(description="Why it failed and what to do, for the buyer.")
     next_action_url: str | None = strawberry.field(
         description="REQUIRES_ACTION: where the buyer confirms with their bank."
@@ -146,10 +147,14 @@ def _better(price: Price) -> BetterQuantity:
 
 def as_purchase(row: Record) -> CreditPurchase:
     """A row of `purchase_columns` as the API shows it."""
-    currency = row["payment_currency"]
+    currency, node_id, status = (
+        row["payment_currency"],
+        to_id("CreditPurchase", row["id"]),
+        PurchaseStatus(row["status"]),
+    )
     return CreditPurchase(
-        id=to_id("CreditPurchase", row["id"]),
-        status=PurchaseStatus(row["status"]),
+        id=node_id,
+        status=status,
         credits=row["credits_amount"],
         bonus_credits=row["bonus_credits"],
         total_credits=row["total_credits"],
@@ -161,6 +166,7 @@ def as_purchase(row: Record) -> CreditPurchase:
         card=card_text(row["payment_method"]),
         is_automatic=row["is_auto_purchase"],
         receipt_url=row["stripe_receipt_url"],
+        receipt_pdf=f"/receipts/{node_id}.pdf" if status in CREDITED else None,
         failure_reason=row["failure_reason"],
         next_action_url=row["next_action_url"],
         progress=_progress(row),

@@ -62,9 +62,9 @@ class Controls:
         return JSONResponse([asdict(seen) for seen in self._api.journal.requests])
 
     async def forget_requests(self, _: Request) -> JSONResponse:
-        """Start the journal anew."""
-        self._api.journal.requests.clear()
-        return JSONResponse({})
+        """Start the journal anew: {"requests": what stood in it, "lost": how many requests it had no room for}."""
+        requests, lost = self._api.journal.take()
+        return JSONResponse({"requests": [asdict(seen) for seen in requests], "lost": lost})
 
     async def add_fault(self, request: Request) -> JSONResponse:
         """Have a fault strike: the fields of `Fault`."""
