@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     routes = [
         Route("/graphql", _graphql(settings, database, gateway, identity)),
         *session_routes(identity, profiles_in(database)),
-        Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
+        Route("/webhooks/stripe", webhook, methods=["POST"]),
         Route("/receipts/{purchase}.pdf", _receipts(settings, database, identity).__call__),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(database)),

@@ -47,6 +47,7 @@ def worker() -> None:
 
     settings = load_settings()
     configure_logging(production=settings.env == "production")
+    os.nice(10)  # where a server runs on the same machine, whoever waits for its answer comes first
     asyncio.run(run(settings))
 
 

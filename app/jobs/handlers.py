@@ -23,6 +23,8 @@ from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
 from app.services.queue import Job
 from app.services.receipts import Receipts
+from app.services.refund_notices import NoticeMails
+from app.services.refund_outcomes import RefundMismatch
 from app.services.stripe_events.handler import Services
 from app.services.stripe_events.registry import handle
 from app.services.upkeep import Upkeep
@@ -42,6 +44,7 @@ class Handlers:
     inbox: Inbox
     metrics: Metrics | None
     receipts: Receipts
+    notices: NoticeMails
     upkeep: Upkeep
     auto_purchasing: AutoPurchasing
     auto_purchase_mails: AutoPurchaseMails
@@ -62,6 +65,24 @@ class Handlers:
     async def mail_receipt(self, job: QueuedJob) -> None:
         """Mail the receipt of a completed purchase."""
         await self.receipts.send(*_ids(job))
+
+    async def finish_refund(self, job: QueuedJob) -> None:
+        """Follow a refund until it has ended, as a purchase is followed."""
+        payload = _payload(job)
+        try:
+            again_in = await self.stripe.refunding.follow_up(UUID(payload["tenant_id"]), UUID(payload["refund_id"]))
+        except RefundMismatch:
+            raise
+        except Exception as error:
+            log.warning("refund.follow_up_failed", refund_id=payload["refund_id"], exc_info=error)
+            raise RetryRequested(delay=FIRST_FOLLOW_UP, reason=f"{type(error).__name__}: {error}") from error
+        if again_in is not None:
+            raise RetryRequested(delay=again_in, reason="the refund is still under way")
+
+    async def mail_notice(self, job: QueuedJob) -> None:
+        """Mail a notice to those who have been notified of it."""
+        payload = _payload(job)
+        await self.notices.send(UUID(payload["tenant_id"]), payload["dedupe_key"])
 
     async def handle_stripe_event(self, job: QueuedJob) -> None:
         """Handle one event of the inbox; a failure is kept with the event, tried again, and parked in the end."""
@@ -128,6 +149,8 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
     for job, handler in (
         (Job.FINISH_PURCHASE, handlers.finish_purchase),
         (Job.MAIL_RECEIPT, handlers.mail_receipt),
+        (Job.FINISH_REFUND, handlers.finish_refund),
+        (Job.MAIL_NOTICE, handlers.mail_notice),
         (Job.HANDLE_STRIPE_EVENT, handlers.handle_stripe_event),
         (Job.AUTO_PURCHASE, handlers.decide_auto_purchase),
         (Job.MAIL_AUTO_PURCHASE, handlers.mail_auto_purchase),

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from app.embedded.stripe import create_app
 from app.embedded.stripe.calls import API_VERSION
 from app.payments.gateway import Gateway
-from tests.payments.watching import DELIBERATELY_WRONG, look, watching
+from tests.payments.watching import DELIBERATELY_WRONG, look_at_forgotten, watching
 
 SECRET_KEY = "sk_test_of_the_tests"
 PUBLISHABLE_KEY = "pk_test_of_the_tests"
@@ -64,6 +64,18 @@ class Sandbox:
         """End a payment that is in processing."""
         await self._post("/settle", {"payment_intent": payment_intent_id, "succeeded": succeeded})
 
+    async def end_refund(self, refund_id: str, *, succeeded: bool = True, **more: Any) -> None:
+        """End a pending refund, or (succeeded=False) let one fail, also after it had succeeded."""
+        await self._post("/refunds", {"refund": refund_id, "succeeded": succeeded} | more)
+
+    async def dispute(self, payment_intent_id: str, **more: Any) -> str:
+        """Have a payment disputed (amount, reason, inquiry); the dispute's id."""
+        return str((await self._post("/disputes", {"payment_intent": payment_intent_id} | more))["id"])
+
+    async def decide(self, dispute_id: str, status: str | None = None, **more: Any) -> None:
+        """The bank's word on a dispute: a status, another `amount`, cents `moved` back (below zero: taken)."""
+        await self._post("/disputes/change", {"dispute": dispute_id, "status": status} | more)
+
     async def events(self, payment_intent_id: str | None = None) -> list[dict[str, Any]]:
         """All events in their order, or those about one payment and its charges."""
         found = (await self.steer.get("/events")).raise_for_status().json()
@@ -78,10 +90,6 @@ class Sandbox:
         """What was sent in this test: method, path, items (form or query), headers."""
         sent: list[dict[str, Any]] = (await self.steer.get("/requests")).raise_for_status().json()
         return sent
-
-    def forget_requests(self) -> None:
-        """What was sent so far is looked at now, and no longer in `requests`."""
-        look(self.url)
 
     async def card(self, number: str = "4242424242424242", *, expires: tuple[int, int] | None = None) -> str:
         """A payment method from a card number, created as the page does it; its id. `expires`: month and year."""
@@ -157,9 +165,11 @@ def serving(state_path: Path | str = ":memory:") -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Sandbox]:
     """A handle on the sandbox at `url`."""
-    wrong = _CONTROL_HEADERS | {DELIBERATELY_WRONG: "yes"}
+    wrong, forgotten = _CONTROL_HEADERS | {DELIBERATELY_WRONG: "yes"}, {"response": [look_at_forgotten]}
     async with (
-        httpx.AsyncClient(base_url=f"{url}/_control", headers=_CONTROL_HEADERS, trust_env=False) as steer,
+        httpx.AsyncClient(
+            base_url=f"{url}/_control", headers=_CONTROL_HEADERS, event_hooks=forgotten, trust_env=False
+        ) as steer,
         httpx.AsyncClient(base_url=url, headers=wrong, trust_env=False) as raw,
     ):
         with watching(url, SECRET_KEY):

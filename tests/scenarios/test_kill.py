@@ -86,7 +86,7 @@ async def buying(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> AsyncItera
     await sandbox.webhooks(url=None)
     await scenario.buy()
     await scenario.worked()
-    sandbox.forget_requests()
+    await sandbox.steer.delete("/requests")
     yield scenario
     await scenario.worked()
     await scenario.balanced()
@@ -247,7 +247,7 @@ async def test_the_worker_is_killed_around_the_call_to_stripe(
     plant: Plant, buying: Buying, fault: dict[str, Any], moment: Moment
 ) -> None:
     await buying.started()
-    buying.sandbox.forget_requests()
+    await buying.sandbox.steer.delete("/requests")
     await buying.sandbox.fault(**fault)
     await buying.hurry()
     await until(lambda: moment(buying), "the moment to kill")

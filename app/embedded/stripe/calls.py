@@ -13,6 +13,8 @@ EXPANDABLE = {
     "payment_intent": {"latest_charge": "charge", "customer": "customer", "payment_method": "payment_method"},
     "charge": {"customer": "customer", "payment_intent": "payment_intent"},
     "payment_method": {"customer": "customer"},
+    "refund": {"charge": "charge", "payment_intent": "payment_intent"},
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
 }
 LIST_PARAMETERS = {"limit": integer, "starting_after": text, "expand": texts}
