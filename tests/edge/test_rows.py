@@ -53,8 +53,6 @@ amounts = st.decimals(0, 1000, places=6).map(str)
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(  # noqa: DTZ001
     lambda at: at.isoformat().rstrip("0") if at.microsecond else at.isoformat()  # as PostgreSQL's JSON has it
 )
-    lambda at: at.isoformat().rstrip("0") if at.microsecond else at.isoformat()
-)  # noqa: DTZ001
 ids = st.uuids().map(str)
 members = st.fixed_dictionaries(
     {
