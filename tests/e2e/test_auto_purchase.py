@@ -12,8 +12,8 @@ from tests.e2e.browser import PHONE
 from tests.e2e.conftest import Visiting
 from tests.e2e.portal import RunningPortal
 
-OWNER = "owner@rivera.example"
-PAGE = "/buy"
+OWNER = "owner@northwind.example"
+PAGE = "/payment"
 
 
 class Pool:
@@ -139,3 +139,14 @@ async def test_on_a_phone_nothing_is_cut_off(pool: Pool, visiting: Visiting) -> 
     await switched_on(page)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert await visit.axe() == []
+
+
+async def test_members_who_may_not_change_it_read_it(pool: Pool, visiting: Visiting) -> None:
+    owner = await visiting()
+    await switched_on(await owner.sign_in(OWNER, PAGE))
+    assert await pool.portal.rows("SELECT FROM auto_purchase_settings WHERE (tenant_id, pool_id) = ($1, $2)", *pool.key)
+    page = await (await visiting()).sign_in("jonas@northwind.example", PAGE)
+    await expect(section(page).get_by_text("10 credits are bought: up to $250.00 a month.")).to_be_visible()
+    await expect(section(page).get_by_role("switch")).to_have_count(0)
+    child = await (await visiting()).sign_in("kenji@northwind.example", PAGE)
+    await expect(section(child).get_by_text("Only people who may see the balance")).to_be_visible()
