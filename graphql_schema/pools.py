@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
+import orjson
 import strawberry
 from asyncpg import Record
 from graphql import GraphQLError
@@ -74,10 +75,8 @@ class CreditPool(Node):
     time_zone: str
     balance: PoolBalance | None = strawberry.field(description="Null: you lack VIEW_POOL_BALANCE.")
     subscription: Subscription | None
-    settings: PoolSettingsView | None = strawberry.field(
-        description="Null: you lack VIEW_POOL_BALANCE and MODIFY_SETTINGS."
-    )
     key: strawberry.Private[UUID]
+    row: strawberry.Private[Record]
     actor: strawberry.Private[Actor]
     wallet: strawberry.Private[Wallet]
 
@@ -89,6 +88,11 @@ class CreditPool(Node):
         if not any(self.actor.can(self.key, one) for one in SEES_CARDS):
             return None
         return await cards_of(info.context, self.wallet)
+
+    @strawberry.field(description="Null: you lack VIEW_POOL_BALANCE and MODIFY_SETTINGS.")
+    def settings(self) -> PoolSettingsView | None:
+        sees = (Permission.VIEW_POOL_BALANCE, Permission.MODIFY_SETTINGS)
+        return _settings(self.row) if any(self.actor.can(self.key, one) for one in sees) else None
 
     @strawberry.field(description="Null for a service with an API key.")
     async def viewer_membership(self, info: Info) -> PoolMember | None:
@@ -141,7 +145,6 @@ class PoolPayload:
 def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
     """A row of the POOLS statement as this actor may see it."""
     sees_balance = actor.can(row["id"], Permission.VIEW_POOL_BALANCE)
-    sees_settings = sees_balance or actor.can(row["id"], Permission.MODIFY_SETTINGS)
     return CreditPool(
         id=to_id("CreditPool", row["id"]),
         name=row["name"],
@@ -153,8 +156,8 @@ def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
         subscription=as_subscription(row, sees_members=actor.sees_members(row["id"]))
         if row["subscription_id"]
         else None,
-        settings=_settings(row) if sees_settings else None,
         key=row["id"],
+        row=row,
         actor=actor,
         wallet=as_wallet(row),
     )
@@ -182,7 +185,7 @@ def _bucket(bucket: Bucket, granted: Decimal, remaining: Decimal, resets_at: dat
 
 
 def _settings(row: Record) -> PoolSettingsView:
-    stored = PoolSettings.load(row["settings"], row["pool_type"])
+    stored = PoolSettings.load(orjson.loads(row["settings"]), row["pool_type"])
     mail, access, family = stored.notifications, stored.access_control, stored.family
     return PoolSettingsView(
         notifications=NotificationSettings(

@@ -7,7 +7,7 @@ that one statement serves any number of parents. A page asks for one row more th
 from app.tenancy import Read
 
 POOLS = Read("""
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings, p.stripe_customer_id,
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
            p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
@@ -37,9 +37,9 @@ AUTO_PURCHASES = Read("""
 """)
 
 _MEMBER_COLUMNS = """
-    m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions,
-    m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request, m.held_credits,
-    m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.last_usage_at,
+    m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions::text,
+    m.daily_credit_limit::text, m.monthly_credit_limit::text, m.max_cost_per_request::text, m.held_credits::text,
+    m.usage_on, m.usage_today::text, m.usage_this_week::text, m.usage_this_month::text, m.usage_all_time::text, m.last_usage_at,
     m.joined_at, m.created_at"""
 
 MEMBERS = Read(f"""
@@ -98,7 +98,7 @@ TRANSACTION_PAGES = Read("""
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_sequences AS bigint[]), CAST(:own AS uuid[]))
            AS wanted(pool_id, after_sequence, own)
      CROSS JOIN LATERAL (
-           SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
+           SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount::text, t.balance_after::text,
                   t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at
              FROM credit_transactions t
             WHERE t.tenant_id = :tenant AND t.pool_id = wanted.pool_id
@@ -111,7 +111,7 @@ TRANSACTION_PAGES = Read("""
 """)
 
 TRANSACTION = Read("""
-    SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
+    SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount::text, t.balance_after::text,
            t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at, u.email, u.display_name
       FROM credit_transactions t
       LEFT JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id
@@ -159,6 +159,32 @@ PURCHASE_MOMENTS = Read("""
                AND e.event_type = ANY (CAST(:types AS text[]))) moments
      ORDER BY purchase_id, later, at
 """)
+
+_REFUND_COLUMNS = """
+    r.id, r.purchase_id, r.status, r.origin, r.amount_cents, r.currency, r.reason, r.decision_note, r.failure_code, r.created_at,
+    r.decided_at, r.succeeded_at, r.failed_at,
+    (SELECT coalesce(sum(v.purchased_credits + v.bonus_credits), 0) FROM credit_reversals v
+      WHERE v.tenant_id = r.tenant_id AND v.purchase_id = r.purchase_id AND v.refund_id = r.id) AS credits_taken"""
+
+REFUNDS = Read(f"""
+    SELECT {_REFUND_COLUMNS}
+      FROM refunds r
+     WHERE r.tenant_id = :tenant AND r.purchase_id = ANY (CAST(:purchases AS uuid[]))
+     ORDER BY r.created_at DESC, r.id DESC
+""")  # noqa: S608
+
+REFUND = Read(f"SELECT {_REFUND_COLUMNS} FROM refunds r WHERE r.tenant_id = :tenant AND r.id = :id")  # noqa: S608
+
+_DISPUTE_COLUMNS = "id, purchase_id, stripe_status, reason, amount_cents, withdrawn_cents, currency, opened_at"
+
+DISPUTES = Read(f"""
+    SELECT {_DISPUTE_COLUMNS}
+      FROM disputes
+     WHERE tenant_id = :tenant AND purchase_id = ANY (CAST(:purchases AS uuid[]))
+     ORDER BY opened_at DESC, id DESC
+""")  # noqa: S608
+
+DISPUTE = Read(f"SELECT {_DISPUTE_COLUMNS} FROM disputes WHERE tenant_id = :tenant AND id = :id")  # noqa: S608
 
 VIEWER = Read("""
     SELECT u.id, u.email, u.display_name, u.locale, u.time_zone, t.id AS tenant_id, t.name AS tenant_name

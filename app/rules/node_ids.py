@@ -2,12 +2,14 @@
 
 import base64
 import binascii
+from functools import lru_cache
 from uuid import UUID
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LONGEST = 200
 
 
+@lru_cache(maxsize=16_384)  # the same things are shown many times over
 def node_id(type_name: str, key: UUID | str) -> str:
     """The opaque id of a thing."""
     encoded = binascii.b2a_base64(f"{type_name}:{key}".encode(), newline=False)

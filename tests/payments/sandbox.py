@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from app.embedded.stripe import create_app
 from app.embedded.stripe.calls import API_VERSION
 from app.payments.gateway import Gateway
-from tests.payments.watching import DELIBERATELY_WRONG, look, watching
+from tests.payments.watching import DELIBERATELY_WRONG, look_at_forgotten, watching
 
 SECRET_KEY = "sk_test_of_the_tests"
 PUBLISHABLE_KEY = "pk_test_of_the_tests"
@@ -90,10 +90,6 @@ class Sandbox:
         """What was sent in this test: method, path, items (form or query), headers."""
         sent: list[dict[str, Any]] = (await self.steer.get("/requests")).raise_for_status().json()
         return sent
-
-    def forget_requests(self) -> None:
-        """What was sent so far is looked at now, and no longer in `requests`."""
-        look(self.url)
 
     async def card(self, number: str = "4242424242424242", *, expires: tuple[int, int] | None = None) -> str:
         """A payment method from a card number, created as the page does it; its id. `expires`: month and year."""
@@ -169,9 +165,11 @@ def serving(state_path: Path | str = ":memory:") -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Sandbox]:
     """A handle on the sandbox at `url`."""
-    wrong = _CONTROL_HEADERS | {DELIBERATELY_WRONG: "yes"}
+    wrong, forgotten = _CONTROL_HEADERS | {DELIBERATELY_WRONG: "yes"}, {"response": [look_at_forgotten]}
     async with (
-        httpx.AsyncClient(base_url=f"{url}/_control", headers=_CONTROL_HEADERS, trust_env=False) as steer,
+        httpx.AsyncClient(
+            base_url=f"{url}/_control", headers=_CONTROL_HEADERS, event_hooks=forgotten, trust_env=False
+        ) as steer,
         httpx.AsyncClient(base_url=url, headers=wrong, trust_env=False) as raw,
     ):
         with watching(url, SECRET_KEY):

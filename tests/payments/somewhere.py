@@ -94,10 +94,13 @@ async def _asking(base: str, key: str, patience_seconds: float) -> AsyncIterator
 
 def key_or_skip(environment: Mapping[str, str]) -> str:
     """The key of test mode; skips the test when there is none, and fails it for a key that is not of test mode."""
+    refused = ""
     try:
         key = key_of_test_mode(environment)
-    except NotOfTestMode as refused:
-        pytest.fail(str(refused), pytrace=False)
+    except NotOfTestMode as error:
+        key, refused = None, str(error)
+    if refused:
+        pytest.fail(refused, pytrace=False)
     if key is None:
         pytest.skip(UNSET)
     return key

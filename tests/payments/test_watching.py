@@ -90,7 +90,7 @@ async def test_a_sandbox_of_a_tests_own_is_looked_at_before_it_ends(forgotten: b
             del sandbox.raw.headers[watching.DELIBERATELY_WRONG]
             await sandbox.raw.post("/v1/customers", data={"foo": "1"})
             if forgotten:
-                sandbox.forget_requests()
+                await sandbox.steer.delete("/requests")
                 assert await sandbox.requests() == []
 
     with serving() as url:
@@ -115,5 +115,5 @@ def test_a_journal_that_was_too_short_fails_the_run(monkeypatch: pytest.MonkeyPa
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {SECRET_KEY}"}, trust_env=False) as raw:
             for _ in range(3):
                 raw.get("/v1/customers/cus_absent")
-        with pytest.raises(AssertionError, match="the journal was too short: 2 requests were never looked at"):
+        with pytest.raises(AssertionError, match="The journal was too short: 2 requests were never looked at"):
             watching.unwatch(url)

@@ -81,7 +81,7 @@ async def bought_before(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> Asy
     await sandbox.webhooks(url=None)
     await scenario.buy()
     await scenario.worked()
-    sandbox.forget_requests()
+    await sandbox.steer.delete("/requests")
     yield scenario
     await scenario.worked()
     await scenario.balanced()

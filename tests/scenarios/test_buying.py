@@ -246,7 +246,7 @@ async def test_a_payment_in_processing_that_fails_credits_nothing(buying: Buying
 
 async def refused(buying: Buying, command: PurchaseCommand, refusal: type[Exception], buyer: str = "olivia") -> None:
     """The command is refused, and neither the portal nor Stripe has anything to show for it."""
-    buying.sandbox.forget_requests()
+    await buying.sandbox.steer.delete("/requests")
     with pytest.raises(refusal):
         await buying.buy(command, buyer)
     assert await buying.rows("SELECT 1 FROM credit_purchases WHERE tenant_id = $1") == []

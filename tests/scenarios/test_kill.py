@@ -166,7 +166,7 @@ async def test_the_worker_is_killed_around_the_call_to_stripe(
     plant: Plant, buying: Buying, fault: dict[str, Any], moment: Moment
 ) -> None:
     await buying.started()
-    buying.sandbox.forget_requests()
+    await buying.sandbox.steer.delete("/requests")
     await buying.sandbox.fault(**fault)
     await buying.hurry()
     await until(lambda: moment(buying), "the moment to kill")

@@ -43,7 +43,7 @@ async def paid(plant: Plant, buying: Buying) -> str:
     [event] = [one for one in await buying.sandbox.events(intent["id"]) if one["type"] == "payment_intent.succeeded"]
     assert await buying.webhook(event) == 200
     assert await statuses(buying) == ["completed", "processing"]
-    buying.sandbox.forget_requests()
+    await buying.sandbox.steer.delete("/requests")
     return str(event["id"])
 
 

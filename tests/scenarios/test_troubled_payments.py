@@ -185,7 +185,7 @@ async def test_an_old_purchase_is_looked_up_and_completed_never_charged_again(bu
     await buying.sandbox.fault("lose_answer", path=INTENTS)
     purchase_id = await buying.buy()
     await buying.aged(purchase_id, "23 hours 1 minute")
-    buying.sandbox.forget_requests()
+    await buying.sandbox.steer.delete("/requests")
     await buying.time_passes()
     assert (await buying.purchase(purchase_id))["status"] == "completed"
     assert await asked_to_charge(buying.sandbox) == 0
@@ -195,7 +195,7 @@ async def test_an_old_purchase_is_looked_up_and_completed_never_charged_again(bu
 async def test_an_old_purchase_that_was_never_charged_fails(buying: Buying) -> None:
     purchase_id = await buying.started()
     await buying.aged(purchase_id, "23 hours 1 minute")
-    buying.sandbox.forget_requests()
+    await buying.sandbox.steer.delete("/requests")
     await buying.time_passes()
     failed = await buying.purchase(purchase_id)
     assert (failed["status"], failed["failure_code"]) == ("failed", "never_charged")
