@@ -164,6 +164,9 @@ async def test_two_workers_at_one_event(plant: Plant, buying: Buying, paid: str,
     """The first one's heartbeat is late, so another one takes the same job: both apply the payment at the same moment."""
 
     async def both_wait() -> bool:
+        await buying.portal.inspector.execute(  # each time anew: the first worker's heart is still beating
+            "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'"
+        )
         return bool(await waits_for_a_lock(buying) == 2)
 
     with ready("worker", plant.portal.settings, tmp_path) as other:
@@ -171,9 +174,6 @@ async def test_two_workers_at_one_event(plant: Plant, buying: Buying, paid: str,
             plant.worker.start()
             await until(lambda: waits_for_a_lock(buying), "the first worker waits for the pool")
             other.start()
-            await buying.portal.inspector.execute(
-                "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE status = 'picked'"
-            )
             await until(both_wait, "both wait for the pool")
         await buying.worked()
         await handled_once(plant, buying, paid)
