@@ -34,6 +34,7 @@ from graphql_schema.purchases import (
     as_moment,
     as_purchase,
 )
+from graphql_schema.refunds import Dispute, Refund, as_dispute, as_refund
 from graphql_schema.rows import Rows
 from graphql_schema.subscriptions import Subscription
 from graphql_schema.transactions import TRANSACTION, CreditTransaction, CreditTransactionConnection
@@ -62,6 +63,8 @@ class Loaders:
         )
         self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
         self.moments_by_purchase: DataLoader[UUID, list[PurchaseMoment]] = DataLoader(self._moments)
+        self.refunds_by_purchase: DataLoader[UUID, list[Refund]] = DataLoader(self._refunds)
+        self.disputes_by_purchase: DataLoader[UUID, list[Dispute]] = DataLoader(self._disputes)
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
 
@@ -95,6 +98,23 @@ class Loaders:
         if row is None or not session.actor.sees_purchase(row["pool_id"], row["user_id"]):
             return None
         return as_purchase(row)
+
+    async def refund(self, refund_id: UUID) -> Refund | None:
+        """One refund; row level security says of which pools. Whether its purchase is the viewer's to see, `node` asks."""
+        session = await self._context.session()
+        row = await session.tx.read_one(statements.REFUND, tenant=session.tx.tenant_id, id=refund_id)
+        return as_refund(row) if row else None
+
+    async def visible_refund(self, refund_id: UUID) -> Refund | None:
+        """One refund of a purchase that the viewer may see."""
+        found = await self.refund(refund_id)
+        return found if found is not None and await self.purchase(found.purchase_key) is not None else None
+
+    async def visible_dispute(self, dispute_id: UUID) -> Dispute | None:
+        """One dispute of a purchase that the viewer may see."""
+        session = await self._context.session()
+        row = await session.tx.read_one(statements.DISPUTE, tenant=session.tx.tenant_id, id=dispute_id)
+        return as_dispute(row) if row and await self.purchase(row["purchase_id"]) is not None else None
 
     async def subscription(self, subscription_id: UUID) -> Subscription | None:
         """The live subscription of a pool that the viewer belongs to."""
@@ -200,6 +220,20 @@ class Loaders:
         found: dict[UUID, list[PurchaseMoment]] = defaultdict(list)
         for row in rows:
             found[row["purchase_id"]].append(as_moment(row))
+        return [found[purchase_id] for purchase_id in purchases]
+
+    async def _refunds(self, purchases: list[UUID]) -> list[list[Refund]]:
+        _, rows = await self._rows(statements.REFUNDS, purchases=purchases)
+        found: dict[UUID, list[Refund]] = defaultdict(list)
+        for row in rows:
+            found[row["purchase_id"]].append(as_refund(row))
+        return [found[purchase_id] for purchase_id in purchases]
+
+    async def _disputes(self, purchases: list[UUID]) -> list[list[Dispute]]:
+        _, rows = await self._rows(statements.DISPUTES, purchases=purchases)
+        found: dict[UUID, list[Dispute]] = defaultdict(list)
+        for row in rows:
+            found[row["purchase_id"]].append(as_dispute(row))
         return [found[purchase_id] for purchase_id in purchases]
 
     async def _pages(

@@ -121,6 +121,8 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
         "PoolMember": loaders.member_by_id.load,
         "CreditTransaction": loaders.transaction,
         "CreditPurchase": loaders.purchase,
+        "Refund": loaders.visible_refund,
+        "Dispute": loaders.visible_dispute,
         "Subscription": loaders.subscription,
         "User": partial(_user, context),
         "Tenant": partial(_tenant, context),

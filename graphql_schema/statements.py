@@ -160,6 +160,32 @@ PURCHASE_MOMENTS = Read("""
      ORDER BY purchase_id, later, at
 """)
 
+_REFUND_COLUMNS = """
+    r.id, r.purchase_id, r.status, r.origin, r.amount_cents, r.currency, r.reason, r.decision_note, r.failure_code, r.created_at,
+    r.decided_at, r.succeeded_at, r.failed_at,
+    (SELECT coalesce(sum(v.purchased_credits + v.bonus_credits), 0) FROM credit_reversals v
+      WHERE v.tenant_id = r.tenant_id AND v.purchase_id = r.purchase_id AND v.refund_id = r.id) AS credits_taken"""
+
+REFUNDS = Read(f"""
+    SELECT {_REFUND_COLUMNS}
+      FROM refunds r
+     WHERE r.tenant_id = :tenant AND r.purchase_id = ANY (CAST(:purchases AS uuid[]))
+     ORDER BY r.created_at DESC, r.id DESC
+""")  # noqa: S608
+
+REFUND = Read(f"SELECT {_REFUND_COLUMNS} FROM refunds r WHERE r.tenant_id = :tenant AND r.id = :id")  # noqa: S608
+
+_DISPUTE_COLUMNS = "id, purchase_id, stripe_status, reason, amount_cents, withdrawn_cents, currency, opened_at"
+
+DISPUTES = Read(f"""
+    SELECT {_DISPUTE_COLUMNS}
+      FROM disputes
+     WHERE tenant_id = :tenant AND purchase_id = ANY (CAST(:purchases AS uuid[]))
+     ORDER BY opened_at DESC, id DESC
+""")  # noqa: S608
+
+DISPUTE = Read(f"SELECT {_DISPUTE_COLUMNS} FROM disputes WHERE tenant_id = :tenant AND id = :id")  # noqa: S608
+
 VIEWER = Read("""
     SELECT u.id, u.email, u.display_name, u.locale, u.time_zone, t.id AS tenant_id, t.name AS tenant_name
       FROM users u

@@ -21,6 +21,7 @@ from app.services.mail import Mailer
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
+from app.services.reconciliation import Reconciliation
 from app.services.refund_notices import NoticeMails
 from app.services.spending.service import Spending
 from app.services.stripe_events.handler import Services
@@ -65,6 +66,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         inbox=inbox,
         metrics=metrics,
         receipts=Receipts(database, mailer, settings.public_url),
+        reconciliation=Reconciliation(database, gateway, purchasing),
         notices=NoticeMails(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
         auto_purchasing=AutoPurchasing(purchasing),

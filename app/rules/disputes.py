@@ -44,6 +44,28 @@ def withdrawn_cents(amount_cents: int, movements: Sequence[int], *, won: bool, s
     return min((amount_cents * gone * 2 + taken) // (taken * 2), amount_cents)  # half up
 
 
+_REASONS = {
+    "bank_cannot_process": "the bank could not process it",
+    "check_returned": "the check was returned",
+    "credit_not_processed": "a refund that was promised did not come",
+    "debit_not_authorized": "the debit was not authorised",
+    "duplicate": "it was charged twice",
+    "fraudulent": "the cardholder did not make it",
+    "general": "no reason was given",
+    "incorrect_account_details": "the account's details were wrong",
+    "insufficient_funds": "the account had insufficient funds",
+    "product_not_received": "what was paid for did not come",
+    "product_unacceptable": "what came is not what was paid for",
+    "subscription_canceled": "the subscription had been cancelled",
+    "unrecognized": "the cardholder does not recognise it",
+}
+
+
+def reason_text(reason: str) -> str:
+    """What the cardholder says of the payment, by Stripe's word; one that is not known yet is shown as it is."""
+    return _REASONS.get(reason, reason.replace("_", " "))
+
+
 _ADVICE = {
     DisputeState.INQUIRY: "Your bank has asked about this payment. No money moved. If you know the payment, tell your bank so.",
     DisputeState.OPEN: "Your bank took this payment back; its credits left with it. If that was a mistake, withdraw the dispute there.",

@@ -34,7 +34,7 @@ async def filled(database: Database, rows_each: int, people: Mapping[str, Role] 
     return household
 
 
-@pytest.mark.parametrize(("document", "own"), [(MEMBERS, 3), (TRANSACTIONS, 2), (PURCHASES, 3)])
+@pytest.mark.parametrize(("document", "own"), [(MEMBERS, 3), (TRANSACTIONS, 2), (PURCHASES, 5)])
 async def test_a_connection_costs_the_same_for_one_row_and_for_fifty(
     portal: Portal, database: Database, document: str, own: int
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.rules.burn_order import Bucket
 from app.rules.catalogue import PRICE_BANDS
-from app.rules.disputes import DisputeState, state, withdrawn_cents
+from app.rules.disputes import DisputeState, reason_text, state, withdrawn_cents
 from app.rules.disputes import advice as dispute_advice
 from app.rules.errors import Invalid, RefundTooLarge, Refusal
 from app.rules.pricing import Band, price
@@ -202,6 +202,8 @@ def test_every_state_has_its_advice() -> None:
     assert len(set(said)) == len(S) + len(DisputeState)
     assert "declined: bought long ago. " in advice(S.REJECTED, note="bought long ago")
     assert "the card has expired" in advice(S.FAILED, "expired_or_canceled_card")
+    assert reason_text("fraudulent") == "the cardholder did not make it"
+    assert reason_text("a_word_of_tomorrow") == "a word of tomorrow"
     assert state("won") is DisputeState.WON
     assert state("warning_under_review") is DisputeState.INQUIRY
     assert state("a_word_of_tomorrow") is DisputeState.OPEN
