@@ -14,6 +14,7 @@ from app.metrics import Metrics
 from app.payments.gateway import Gateway
 from app.services.auto_purchase.notices import AutoPurchaseMails
 from app.services.auto_purchase.purchasing import AutoPurchasing
+from app.services.card_notices import CardNotices
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
@@ -70,6 +71,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
         auto_purchasing=AutoPurchasing(purchasing),
         auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
+        card_notices=CardNotices(database, gateway),
     )
     if metrics and settings.worker_metrics_port:
         metrics.serve_on_loopback(settings.worker_metrics_port)
