@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -50,22 +51,34 @@ PageRows = Callable[[Actor, list[PageKey]], dict[str, Any]]
 class Loaders:
     """The loaders of one operation, on its read transaction."""
 
+    # Each is made when it is first asked for: an operation uses two or three of them.
+    pool_by_id = cached_property[DataLoader[UUID, CreditPool | None]](lambda self: DataLoader(self._pools))
+    auto_purchase_by_pool = cached_property[DataLoader[UUID, AutoPurchaseSettings]](
+        lambda self: DataLoader(self._auto_purchases)
+    )
+    member_by_id = cached_property[DataLoader[UUID, PoolMember | None]](lambda self: DataLoader(self._members))
+    member_by_pool_user = cached_property[DataLoader[tuple[UUID, UUID], PoolMember | None]](
+        lambda self: DataLoader(self._members_by_user)
+    )
+    members_by_pool = cached_property[DataLoader[PageKey, PoolMemberConnection]](
+        lambda self: DataLoader(self._member_pages)
+    )
+    member_count_by_pool = cached_property[DataLoader[UUID, int]](lambda self: DataLoader(self._member_counts))
+    seats_by_pool = cached_property[DataLoader[UUID, tuple[int, int]]](lambda self: DataLoader(self._seats))
+    transactions_by_pool = cached_property[DataLoader[PageKey, CreditTransactionConnection]](
+        lambda self: DataLoader(self._transaction_pages)
+    )
+    purchases_by_pool = cached_property[DataLoader[PageKey, CreditPurchaseConnection]](
+        lambda self: DataLoader(self._purchase_pages)
+    )
+    moments_by_purchase = cached_property[DataLoader[UUID, list[PurchaseMoment]]](
+        lambda self: DataLoader(self._moments)
+    )
+    refunds_by_purchase = cached_property[DataLoader[UUID, list[Refund]]](lambda self: DataLoader(self._refunds))
+    disputes_by_purchase = cached_property[DataLoader[UUID, list[Dispute]]](lambda self: DataLoader(self._disputes))
+
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.pool_by_id: DataLoader[UUID, CreditPool | None] = DataLoader(self._pools)
-        self.auto_purchase_by_pool: DataLoader[UUID, AutoPurchaseSettings] = DataLoader(self._auto_purchases)
-        self.member_by_id: DataLoader[UUID, PoolMember | None] = DataLoader(self._members)
-        self.member_by_pool_user: DataLoader[tuple[UUID, UUID], PoolMember | None] = DataLoader(self._members_by_user)
-        self.members_by_pool: DataLoader[PageKey, PoolMemberConnection] = DataLoader(self._member_pages)
-        self.member_count_by_pool: DataLoader[UUID, int] = DataLoader(self._member_counts)
-        self.seats_by_pool: DataLoader[UUID, tuple[int, int]] = DataLoader(self._seats)
-        self.transactions_by_pool: DataLoader[PageKey, CreditTransactionConnection] = DataLoader(
-            self._transaction_pages
-        )
-        self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
-        self.moments_by_purchase: DataLoader[UUID, list[PurchaseMoment]] = DataLoader(self._moments)
-        self.refunds_by_purchase: DataLoader[UUID, list[Refund]] = DataLoader(self._refunds)
-        self.disputes_by_purchase: DataLoader[UUID, list[Dispute]] = DataLoader(self._disputes)
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
 
