@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -158,7 +157,7 @@ class Flush:
     async def __call__(self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]) -> list[Outcome]:
         """The answers of each call, or Unauthenticated for one whose key is no longer good."""
         async with (
-            self._database.transaction(Scope(tenant_id, ActorKind.WORKER)) as tx,
+            self._database.transaction(Scope(tenant_id, ActorKind.WORKER), plan_once=True) as tx,
             tx.driver() as connection,
         ):
             pool, now = await reading.lock(connection, tenant_id, pool_id), utc_now()
@@ -190,12 +189,13 @@ class Flush:
         self, connection: asyncpg.Connection, tenant_id: UUID, opened: Books, asked: Asked
     ) -> Decisions:
         """Read what only some pools need for a hold, too."""
-        caps = self._caps(opened.pool.tier_id)
-        if asked.users and _threshold(opened) is not None:
+        caps, pool = self._caps(opened.pool.tier_id), opened.pool
+        settings = PoolSettings.load(pool.settings, pool.pool_type)
+        if asked.users and settings.access_control.approval_required_above is not None:
             await reading.read_approvals(connection, tenant_id, opened, asked.users)
         if asked.users and caps.models_per_month is not None:
             await reading.read_models(connection, tenant_id, opened, _month_start(opened))
-        return Decisions(opened, self._prices(), caps)
+        return Decisions(opened, settings, self._prices(), caps)
 
 
 class Lanes:
@@ -248,10 +248,6 @@ def _decide(decisions: Decisions, command: Command, user_id: UUID | None) -> Ans
                 return None
     except Refusal as refusal:
         return refusal
-
-
-def _threshold(opened: Books) -> Decimal | None:
-    return PoolSettings.load(opened.pool.settings, opened.pool.pool_type).access_control.approval_required_above
 
 
 def _month_start(opened: Books) -> datetime:

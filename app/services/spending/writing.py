@@ -1,6 +1,7 @@
 """What a flush writes, set-based: the number of statements does not grow with the calls that go together."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -13,23 +14,24 @@ from app.services.auto_purchase.trigger import trigger
 from app.services.spending.books import Books
 from app.tenancy import Read
 
+_UNNEST = re.compile(r"unnest\(([^)]*)\)")
 _HOLD = """
     INSERT INTO credit_reservations (tenant_id, pool_id, id, user_id, request_id, request_hash, amount, model_id, provider_id,
                                      request_type, approval_request_id, expires_at)
     SELECT $1, $2, * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::bytea[], $7::numeric[], $8::text[], $9::text[], $10::text[],
-                                 $11::uuid[], $12::timestamptz[])"""
+                                 $11::uuid[], $12::timestamptz[]) AS hold"""
 _ENTRIES = """
     INSERT INTO credit_transactions (tenant_id, pool_id, transaction_type, id, sequence, user_id, amount, balance_after, source_type,
                                      model_id, request_id, input_tokens, output_tokens, description)
     SELECT $1, $2, 'consumption', * FROM unnest($3::uuid[], $4::bigint[], $5::uuid[], $6::numeric[], $7::numeric[], $8::text[],
-                                                $9::text[], $10::uuid[], $11::int[], $12::int[], $13::text[])"""
+                                                $9::text[], $10::uuid[], $11::int[], $12::int[], $13::text[]) AS entry"""
 _USAGE = """
     INSERT INTO credit_usage (tenant_id, pool_id, created_at, user_id, transaction_id, request_id, request_type, model_id, provider_id,
                               input_tokens, output_tokens, cached_tokens, credits_consumed, credit_rate_multiplier,
                               credits_from_included, credits_from_bonus, credits_from_purchased, shortfall_credits, latency_ms)
     SELECT $1, $2, $3, * FROM unnest($4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::int[], $11::int[],
                                      $12::int[], $13::numeric[], $14::numeric[], $15::numeric[], $16::numeric[], $17::numeric[],
-                                     $18::numeric[], $19::int[])"""
+                                     $18::numeric[], $19::int[]) AS used"""
 _ROLLUPS = """
     INSERT INTO usage_rollups AS r (tenant_id, pool_id, hour, user_id, model_id, provider_id, request_type, requests, input_tokens,
                                     output_tokens, cached_tokens, credits, from_included, from_bonus, from_purchased, shortfall_credits,
@@ -95,9 +97,10 @@ async def write(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -
     """Write all that the decisions have made of the books."""
     pool = books.pool
     if books.opened:
-        await connection.execute(_HOLD, tenant_id, pool.id, *_columns(map(_hold, books.opened)))
+        holds = [_hold(hold) for hold in books.opened]
+        await connection.execute(_of(_HOLD, len(holds)), tenant_id, pool.id, *_columns(holds))
     if books.entries:
-        await connection.execute(_ENTRIES, tenant_id, pool.id, *_columns(books.entries))
+        await connection.execute(_of(_ENTRIES, len(books.entries)), tenant_id, pool.id, *_columns(books.entries))
     if books.usage:
         await _write_usage(connection, tenant_id, books)
     await _update(connection, tenant_id, books)
@@ -105,34 +108,52 @@ async def write(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -
         await trigger(connection, tenant_id, pool.id)
 
 
-def _columns(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Rows as arrays, a column each: what unnest takes."""
-    return zip(*rows, strict=True)
+def _columns(rows: Sequence[tuple[Any, ...]]) -> Iterable[Any]:
+    """What stands for the rows in a statement: arrays, a column each, or the values of the only row."""
+    return rows[0] if len(rows) == 1 else zip(*rows, strict=True)
+
+
+def _of(statement: str, rows: int) -> str:
+    """The statement for so many rows. An idle pool's calls come one by one, and arrays of one cost more than what they hold."""
+    return _of_one(statement) if rows == 1 else statement
+
+
+@cache
+def _of_one(statement: str) -> str:
+    return _UNNEST.sub(lambda found: f"(VALUES ({found[1].replace('[]', '')}))", statement)
 
 
 async def _write_usage(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -> None:
     """The usage rows, and in the same transaction their sums of the hour: analytics are never stale."""
-    usage = list(_columns(books.usage))
-    await connection.execute(_USAGE, tenant_id, books.pool.id, books.now, *usage)
+    usage, rows = list(_columns(books.usage)), len(books.usage)
+    await connection.execute(_of(_USAGE, rows), tenant_id, books.pool.id, books.now, *usage)
     (users, _, _, types, models, providers, read_, written, cached, consumed, _, *split, latency) = usage
     hour = books.now.replace(minute=0, second=0, microsecond=0)
     sums = (users, types, models, providers, read_, written, cached, consumed, *split, latency)
-    await connection.execute(_ROLLUPS, tenant_id, books.pool.id, hour, *sums)
+    await connection.execute(_of(_ROLLUPS, rows), tenant_id, books.pool.id, hour, *sums)
 
 
 async def _update(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -> None:
     """The rows that stood before. Holds that this very flush has opened are inserted by now."""
-    changed = [member for member in books.members.values() if member.changed]
-    statement = _update_of(closed=bool(books.closed), members=bool(changed), approvals=bool(books.used_approvals))
+    closed = [_closed(hold) for hold in books.closed.values()]
+    members = [_member(member) for member in books.members.values() if member.changed]
+    statement = _update_of(min(len(closed), 2), min(len(members), 2), approvals=bool(books.used_approvals))
     values = dict(zip(_POOL_FIELDS, _pool(books.pool), strict=True))
     values |= {"tenant": tenant_id, "pool": books.pool.id, "now": books.now, "approvals": books.used_approvals}
-    values |= zip(_CLOSED_PARAMETERS, _columns(map(_closed, books.closed.values())), strict=False)
-    values |= zip(_MEMBER_PARAMETERS, _columns(map(_member, changed)), strict=False)
+    if closed:
+        values |= zip(_CLOSED_PARAMETERS, _columns(closed), strict=True)
+    if members:
+        values |= zip(_MEMBER_PARAMETERS, _columns(members), strict=True)
     await connection.execute(statement.sql, *[values[name] for name in statement.names])
 
 
 @cache
-def _update_of(*, closed: bool, members: bool, approvals: bool) -> Read:
-    parts = {"closed": closed and _CLOSE, "members": members and _MEMBERS, "approvals": approvals and _APPROVALS}
+def _update_of(closed: int, members: int, *, approvals: bool) -> Read:
+    """For none, one or more of each."""
+    parts = {
+        "closed": closed and _of(_CLOSE, closed),
+        "members": members and _of(_MEMBERS, members),
+        "approvals": approvals and _APPROVALS,
+    }
     first = ", ".join(f"{name} AS ({part})" for name, part in parts.items() if part)
     return Read(f"WITH {first} {_POOL}" if first else _POOL)
