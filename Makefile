@@ -68,7 +68,11 @@ test-deep: $(BIN)/.installed  ## The long proofs: 2,000 random histories, 20 cra
 		$(BIN)/pytest tests/spending tests/rules/test_every_quantity.py tests/graphql/test_every_quantity.py -rP $(ARGS)
 
 test-stripe-live: $(BIN)/.installed  ## Run the payment tests against Stripe's test mode; needs STRIPE_API_KEY=sk_test_...
-	@$(BIN)/pytest -m stripe_live tests/payments $(ARGS)
+	@if [ -z "$${STRIPE_API_KEY:-}" ]; then
+		echo "Skipped: STRIPE_API_KEY=sk_test_... is not set; nothing was tried against Stripe's test mode."
+	else
+		$(BIN)/pytest -m stripe_live tests/payments $(ARGS)
+	fi
 
 e2e: $(BIN)/.installed page  ## Run only the tests in a real browser
 	@PORTAL_TEST_PG=$(PG) $(BIN)/pytest tests/e2e $(ARGS)

@@ -18,6 +18,8 @@ app.add_typer(ledger, name="ledger")
 events = typer.Typer(no_args_is_help=True, help="Stripe's events: what came in, what failed, trying it again.")
 app.add_typer(events, name="events")
 app.add_typer(price_bands, name="price-bands")
+refunds = typer.Typer(no_args_is_help=True, help="Refunds that buyers have asked for, and all others.")
+app.add_typer(refunds, name="refunds")
 
 ChangedBy = Annotated[
     str, typer.Option("--by", help="Who makes the change, for the history.", show_default="your login name")
@@ -129,6 +131,20 @@ def api_key_create(
     sys.stdout.write(f"{create_api_key(tenant, name, scope, pool)}\n")
 
 
+@app.command()
+def reconcile(
+    days: Annotated[int, typer.Option(min=1, max=366, help="How far back.")] = 3,
+    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant; by default all.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be put right, and change nothing.")
+    ] = False,
+) -> None:
+    """Compare purchases and refunds with Stripe, put right what was left open, name what nobody can explain (exit status 1)."""
+    from app.commands.reconciliation import reconcile as command
+
+    raise typer.Exit(0 if command(days, tenant, dry_run=dry_run) else 1)
+
+
 @ledger.command("audit")
 def ledger_audit() -> None:
     """Prove for every pool that its balances follow from its ledger. Exit status 1 if one does not."""
@@ -234,6 +250,57 @@ def price_bands_history(
     from app.commands.price_bands import history
 
     history(last)
+
+
+@app.command()
+def refund(
+    purchase: Annotated[str, typer.Argument(help="The purchase's id, as the API or the page's address has it.")],
+    reason: Annotated[str, typer.Option(help="Why, for the records.")],
+    amount_cents: Annotated[int | None, typer.Option(help="How much to give back, in cents.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Give back all that is left.")] = False,
+    key: Annotated[
+        UUID | None, typer.Option(help="Makes repeating safe; by default a new one, which is printed.")
+    ] = None,
+) -> None:
+    """Give money of a purchase back, and take its credits. Exit status 1 if Stripe refuses it."""
+    from app.commands.refunds import refund_purchase
+
+    if full == (amount_cents is not None):
+        raise typer.BadParameter("say either --amount-cents N or --full", param_hint="--amount-cents / --full")
+    raise typer.Exit(0 if refund_purchase(purchase, amount_cents, reason, key) else 1)
+
+
+@refunds.command("list")
+def refunds_list(
+    everything: Annotated[bool, typer.Option("--all", help="Those that have ended too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 50,
+) -> None:
+    """List the refunds that wait for a decision or for Stripe, the newest first."""
+    from app.commands.refunds import list_refunds
+
+    list_refunds(everything=everything, limit=limit)
+
+
+@refunds.command("approve")
+def refunds_approve(
+    refund: Annotated[str, typer.Argument(help="The request's id.")],
+    amount_cents: Annotated[int | None, typer.Option(help="Less than all that is left, in cents.")] = None,
+) -> None:
+    """Approve a buyer's request and give the money back. Exit status 1 if Stripe refuses it."""
+    from app.commands.refunds import approve_request
+
+    raise typer.Exit(0 if approve_request(refund, amount_cents) else 1)
+
+
+@refunds.command("reject")
+def refunds_reject(
+    refund: Annotated[str, typer.Argument(help="The request's id.")],
+    reason: Annotated[str, typer.Option(help="Why; the buyer reads it.")],
+) -> None:
+    """Decline a buyer's request."""
+    from app.commands.refunds import reject_request
+
+    reject_request(refund, reason)
 
 
 def main() -> None:

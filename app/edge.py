@@ -15,6 +15,7 @@ log = structlog.get_logger("http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")  # of a proxy or a client: it goes into logs and headers
 ASKED_BY_ANY_NAME = frozenset({"/healthz", "/readyz", "/metrics"})  # probes come by address
+_STRIPE_JS = "https://js.stripe.com https://*.js.stripe.com"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Headers = list[tuple[bytes, bytes]]
@@ -94,11 +95,17 @@ def security_headers(settings: Settings) -> Headers:
 
 
 def content_security_policy(settings: Settings, *, playground: bool = False) -> str:
-    """The page's own files, and Stripe (or its sandbox) for the card. GraphiQL's editor also writes styles and starts workers."""
+    """The page's own files, and Stripe (or its sandbox) for the card. GraphiQL's editor also writes styles and starts workers.
+
+    Stripe's own form is a script of js.stripe.com with frames of its own and the bank's step in one of hooks.stripe.com; the sandbox's
+    form is the page's.
+    """
     stripe = urlsplit(settings.stripe_api_base or "https://api.stripe.com")
+    real = not settings.stripe_api_base and not playground
     directives = {
         "default-src": "'none'",
-        "script-src": "'self'",
+        "script-src": f"'self' {_STRIPE_JS}" if real else "'self'",
+        "frame-src": f"{_STRIPE_JS} https://hooks.stripe.com" if real else "'none'",
         "style-src": "'self' 'unsafe-inline'" if playground else "'self'",
         "worker-src": "'self' blob:" if playground else "'none'",
         "img-src": "'self' data:",

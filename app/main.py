@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from app.auth.authentication import Identity, authenticate
+from app.auth.cookies import public_origin
 from app.auth.profiles import profiles_in
 from app.auth.sessions import session_routes
 from app.config import Settings
@@ -22,12 +24,14 @@ from app.logging import configure_logging
 from app.metrics import Metrics, MetricsPage
 from app.page import Page, playground
 from app.payments.gateway import Gateway
+from app.receipts import ReceiptEndpoint
 from app.services.card_lists import CardLists
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
+from app.services.receipt_documents import ReceiptDocuments
 from app.services.spending.service import Spending
 from app.tenancy import Database
 from app.webhooks import StripeWebhook
@@ -63,7 +67,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     routes = [
         Route("/graphql", _graphql(settings, database, gateway, identity)),
         *session_routes(identity, profiles_in(database)),
-        Route("/webhooks/stripe", webhook.__call__, methods=["POST"]),
+        Route("/webhooks/stripe", webhook, methods=["POST"]),
+        Route("/receipts/{purchase}.pdf", _receipts(settings, database, identity).__call__),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(database)),
         Route("/app-config", _app_config(settings)),
@@ -100,6 +105,11 @@ def _graphql(settings: Settings, database: Database, gateway: Gateway, identity:
         development=settings.env == "development",
         playground=lambda: playground(settings),
     )
+
+
+def _receipts(settings: Settings, database: Database, identity: Identity) -> ReceiptEndpoint:
+    seller = f"Billing portal · {urlsplit(public_origin(settings)).netloc}"
+    return ReceiptEndpoint(ReceiptDocuments(database, seller), identity)
 
 
 def _is_live(settings: Settings) -> bool:

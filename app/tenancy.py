@@ -23,6 +23,8 @@ from sqlalchemy.util import greenlet_spawn
 # What a statement raises on a connection that the server has closed; the last one while asyncpg is still reading why.
 CONNECTION_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
+POOL_SECONDS = 10.0  # a transaction waits so long for a connection
+
 
 class ActorKind(StrEnum):
     """Who acts: a person, a service with an API key, or the portal's own worker on a tenant's behalf."""
@@ -166,16 +168,22 @@ class Transaction:
 
 
 class Database:
-    """The connections of one process as `portal_app`."""
+    """The connections of one process as `portal_app`: `pool_size` at most.
+
+    A transaction takes an idle connection that an earlier one left here. SQLAlchemy's pool makes them and replaces those that have failed;
+    asking it each time (through a greenlet, out and in) would take a third of a short transaction's processor time.
+    """
 
     def __init__(self, url: str, pool_size: int = 16) -> None:
+        self._idle: list[PoolProxiedConnection] = []
+        self._places = asyncio.Semaphore(pool_size)
         # AUTOCOMMIT: SQLAlchemy sends no BEGIN of its own; ours carries the settings in the same message.
         self._engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
+            max_overflow=1,  # for `connection`: readiness is told while all others are at work
+            pool_timeout=POOL_SECONDS,
             pool_pre_ping=False,
             pool_use_lifo=True,  # the connection whose plans and caches are warm
             json_deserializer=orjson.loads,
@@ -183,6 +191,8 @@ class Database:
         )
 
     async def close(self) -> None:
+        while self._idle:
+            await greenlet_spawn(self._idle.pop().close)
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -202,24 +212,37 @@ class Database:
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
         mode += "; SET LOCAL plan_cache_mode = force_generic_plan" if plan_once else ""
-        pooled, driver = await self._check_out()
-        transaction = Transaction(self._engine, pooled, scope)
+        await self._take_place()
         try:
-            await driver.execute(f"BEGIN {mode}; {scope.statements()}")
-            yield transaction
-            await driver.execute("COMMIT")
-        except BaseException:
-            await _roll_back(pooled, driver)
-            raise
+            pooled, driver = await self._check_out()
+            transaction = Transaction(self._engine, pooled, scope)
+            try:
+                await driver.execute(f"BEGIN {mode}; {scope.statements()}")
+                yield transaction
+                await driver.execute("COMMIT")
+            except BaseException:
+                await _roll_back(pooled, driver)
+                raise
+            finally:
+                if pooled.is_valid:
+                    self._idle.append(pooled)
         finally:
-            await greenlet_spawn(pooled.close)
+            self._places.release()
+
+    async def _take_place(self) -> None:
+        """Wait for one of the places, POOL_SECONDS at most."""
+        if self._places.locked():
+            async with asyncio.timeout(POOL_SECONDS):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()
 
     async def _check_out(self) -> tuple[PoolProxiedConnection, asyncpg.Connection]:
         """A connection that is not known to be closed: those that a restart of the database ended are replaced."""
         while True:
-            pooled = await self._engine.raw_connection()
-            driver = cast("asyncpg.Connection", pooled.driver_connection)
-            if not driver.is_closed():
+            pooled = self._idle.pop() if self._idle else await self._engine.raw_connection()
+            driver = cast("asyncpg.Connection | None", pooled.driver_connection)
+            if driver is not None and not driver.is_closed():
                 return pooled, driver
             await greenlet_spawn(pooled.invalidate)
 

@@ -4,8 +4,9 @@ import asyncio
 import time
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from app.metrics import Metrics
 from app.payments.gateway import Gateway
@@ -14,6 +15,7 @@ from app.services.inbox import Inbox, NotStored
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 10.0
+_RECEIVED = b'{"received":true}'
 
 log = structlog.get_logger("webhooks")
 
@@ -37,18 +39,18 @@ class StripeWebhook:
         self._livemode = livemode
         self._metrics = metrics
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As a bare ASGI application: a thousand events may come at once, and what stands around a request costs more than the rest."""
         began = time.perf_counter()
         try:
-            event = self._read(await _body(request), request.headers.get("stripe-signature", ""))
-            outcome, answer = await self._store(event), JSONResponse({"received": True})
-            log.info("webhook.taken", outcome=outcome, event_id=event.id, event_type=event.type)
+            event = self._read(await _body(receive), Headers(scope=scope).get("stripe-signature", ""))
+            outcome, answer = await self._store(event), Response(_RECEIVED, media_type="application/json")
         except _Refused as refused:
             outcome, answer = refused.outcome, JSONResponse({"error": refused.message}, refused.status)
             log.warning("webhook.refused", outcome=outcome, reason=refused.message)
         if self._metrics:
             self._metrics.webhook_answered(outcome, time.perf_counter() - began)
-        return answer
+        await answer(scope, receive, send)
 
     def _read(self, body: bytes, signature: str) -> StripeEvent:
         try:
@@ -74,18 +76,19 @@ class StripeWebhook:
             raise _Refused(503, "not_stored", message) from None
 
 
-async def _body(request: Request) -> bytes:
+async def _body(receive: Receive) -> bytes:
     """The raw bytes, as many as an event may have."""
-    chunks, size = [], 0
+    body, more = bytearray(), True
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > MAX_BODY_BYTES:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Refused(400, "cut_off", "The connection broke before the body was complete.")
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
                     raise _Refused(413, "too_large", f"The body is larger than {MAX_BODY_BYTES} bytes (256 KiB).")
-                chunks.append(chunk)
-    except ClientDisconnect:
-        raise _Refused(400, "cut_off", "The connection broke before the body was complete.") from None
+                more = message.get("more_body", False)
     except TimeoutError:
         raise _Refused(408, "too_slow", f"The body did not arrive within {BODY_SECONDS:g} seconds.") from None
-    return b"".join(chunks)
+    return bytes(body)

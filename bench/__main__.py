@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config import PROJECT
-from bench import dashboard, executor, memory, spending, startup, statements
+from bench import audit, dashboard, executor, memory, spending, startup, statements, webhooks
 from bench.figures import Figure
 from bench.world import World
 
@@ -14,9 +14,11 @@ BENCHES: dict[str, Callable[[World], list[Figure]]] = {
     "dashboard": dashboard.bench,
     "spending": spending.bench,
     "statements": statements.bench,
+    "webhooks": webhooks.bench,
     "startup": startup.bench,
     "memory": memory.bench,
     "executor": executor.bench,
+    "audit": audit.bench,
 }
 
 

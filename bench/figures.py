@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 @dataclass(frozen=True, slots=True)
 class Figure:
     """What was measured beside its peer. `ratio` is how many times better than the peer we are, so more is better;
-    the figure is ok from `target` on. Units stand in `ours` and `peer`."""
+    the figure is ok from `target` on. Units stand in `ours` and `peer`. Without a peer it is only told."""
 
     name: str
     ours: str
@@ -29,6 +29,8 @@ class Figure:
         return self.ratio >= self.target
 
     def line(self) -> str:
+        if not self.peer:
+            return f"bench {self.name} ours={self.ours} ({self.about})"
         verdict = "ok" if self.ok else "short"
         return f"bench {self.name} ours={self.ours} peer={self.peer} ratio={self.ratio:.2f} target={self.target:g} {verdict}"
 

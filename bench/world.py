@@ -117,7 +117,7 @@ class World:
                 token = issuer.token("person-10", uuid("7e000000", tenant))
                 requests.append(post("/graphql", body, {"Authorization": f"Bearer {token}"}))
             command = [sys.executable, "-m", "app.cli", "serve"]
-            with self._running(command, environment, f"http://127.0.0.1:{port}/readyz") as process:
+            with self.running(command, environment, f"http://127.0.0.1:{port}/readyz") as process:
                 yield Server(process, port, requests)
 
     @contextmanager
@@ -140,11 +140,11 @@ class World:
             body = json.dumps({"query": document, "variables": variables}).encode()
             requests.append(post("/graphql", body, {"X-Tenant": str(tenant)}))
         command = [str(_NODE), "server.mjs", self.postgres.dsn("portal_app"), str(port)]
-        with self._running(command, node, f"http://127.0.0.1:{port}/healthz", PEER) as process:
+        with self.running(command, node, f"http://127.0.0.1:{port}/healthz", PEER) as process:
             yield Server(process, port, requests)
 
     @contextmanager
-    def _running(
+    def running(
         self, command: list[str], environment: dict[str, str], probe: str, directory: Path = PROJECT
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A child process from the moment that it answers; it ends with the block, and with us."""

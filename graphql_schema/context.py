@@ -14,6 +14,7 @@ from app.services.catalogue import CatalogueCache
 from app.services.payment_methods import PaymentMethods
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
+from app.services.refunds import Refunding
 from app.services.spending.service import Spending
 from app.tenancy import Database
 
@@ -31,6 +32,10 @@ class Services:
     catalogue: CatalogueCache
     spending: Spending
     payment_methods: PaymentMethods
+
+    @property
+    def refunding(self) -> Refunding:
+        return Refunding(self.database, self.purchasing.gateway, self.purchasing)
 
 
 class Context:

@@ -19,6 +19,7 @@ from graphql import (
     GraphQLBoolean,
     GraphQLField,
     GraphQLID,
+    GraphQLList,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLString,
@@ -38,6 +39,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from graphql_schema.inputs import Ready, ready
+from graphql_schema.rows import Rows
+from graphql_schema.selections import Complete, Lasting, Plain, Read, Selection, SurprisingValueError
 
 MAX_NAMES = 64  # of operations in one document
 _PASSED_ON = {
@@ -48,27 +51,13 @@ _PASSED_ON = {
 }  # arguments that `build` only hands on
 FieldDetails = list[Any]  # the field's nodes (graphql.execution.collect_fields)
 GroupedFieldSet = dict[str, FieldDetails]  # by response name
-Read = Callable[[Any], Any]
-Complete = Callable[
-    [Any], Any
-]  # a value that is not None -> what the answer holds; raises where graphql-core must look
-
-
-class Plain(NamedTuple):
-    """How one plain field is resolved."""
-
-    response_name: str
-    read: Read  # from the source object
-    complete: Complete
-    nullable: bool
-    unchanged: type | None  # values of exactly this type go into the answer as they are
 
 
 class Plan(NamedTuple):
     """How one selection set of one type is resolved: the plain fields here, the rest by graphql-core."""
 
     fields: GroupedFieldSet  # kept, because plans are found by its identity
-    plain: tuple[Plain, ...]
+    plain: Selection
     rest: GroupedFieldSet
 
 
@@ -80,6 +69,8 @@ class Shared:
         self.roots: dict[int, GroupedFieldSet] = {}
         self.sub_fields: dict[Any, Any] = {}
         self.plans: dict[int, Plan] = {}
+        # With the field's details, so that their identity stays.
+        self.lists: dict[int, tuple[FieldDetails, Complete | None]] = {}
         self._ready: dict[str | None, Ready | None] = {}
 
     def ready(self, schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> Ready | None:
@@ -89,10 +80,6 @@ class Shared:
                 return None
             self._ready[operation_name] = ready(schema, document, operation_name)
         return self._ready[operation_name]
-
-
-class SurprisingValueError(Exception):
-    """graphql-core must look at this object."""
 
 
 class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -144,10 +131,10 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """Execute one object's fields; graphql-core calls it for every object but a mutation's root."""
         plan = self._plan(parent_type, grouped_field_set)
-        if not plan.plain or id(grouped_field_set) in self._surprised:
+        if not plan.plain.fields or id(grouped_field_set) in self._surprised:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         try:
-            results = _read(plan.plain, source_value)
+            results = _read(plan.plain.fields, source_value)
         except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
             # Not tried again in this operation: however many objects surprise, each selection set is done twice once.
             self._surprised.add(id(grouped_field_set))
@@ -159,12 +146,34 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
             return _merged_later(grouped_field_set, results, rest)
         return _merged(grouped_field_set, results, rest)
 
+    def complete_list_value(  # noqa: PLR0917  (as graphql-core calls it)
+        self,
+        return_type: GraphQLList[Any],
+        field_details_list: FieldDetails,
+        info: Any,
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Complete what a resolver gave for a list; graphql-core calls it for every list that is no plain field itself."""
+        key = id(field_details_list)
+        known = self._shared.lists.get(key)
+        if known is None:
+            complete = self._completion(return_type, field_details_list)[0] if self._direct else None
+            known = self._shared.lists[key] = (field_details_list, complete)
+        if known[1] is not None and key not in self._surprised:
+            try:
+                return known[1](result)
+            except Exception:  # noqa: BLE001  (as in execute_fields)
+                self._surprised.add(key)
+        return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
+
     def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
         plan = self._shared.plans.get(id(fields))
         if plan is None:
             found = {name: self._plain(parent_type, name, details) for name, details in fields.items()}
             rest = {name: fields[name] for name, plain in found.items() if plain is None}
-            plan = Plan(fields, tuple(plain for plain in found.values() if plain is not None), rest)
+            plan = Plan(fields, Selection(tuple(plain for plain in found.values() if plain is not None)), rest)
             self._shared.plans[id(fields)] = plan
         return plan
 
@@ -174,24 +183,33 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         key = (parent_type.name, details[0].node.name.value)
         if key not in self._attributes:
             definition = self.schema.get_field(parent_type, key[1])
-            self._attributes[key] = _attribute_of(parent_type, definition) if definition else None
+            self._attributes[key] = _attribute_of(definition) if definition else None
         attribute = self._attributes[key]
         if attribute is None:
             return None
-        read, type_ = attribute
+        name, type_ = attribute
         named = get_nullable_type(type_)
-        complete = self._completion(named, details)
-        return complete and Plain(response_name, read, complete, not is_non_null_type(type_), _UNCHANGED.get(named))
+        complete, inner = self._completion(named, details)
+        if complete is None:
+            return None
+        read: Read = attrgetter(name) if name else lambda _source: parent_type.name
+        return Plain(response_name, name, read, complete, not is_non_null_type(type_), _UNCHANGED.get(named), inner)
 
-    def _completion(self, type_: Any, details: FieldDetails) -> Complete | None:
-        """How values of a type (not NonNull) are completed; None if that is not plain."""
+    def _completion(self, type_: Any, details: FieldDetails) -> tuple[Complete | None, Selection | None]:
+        """How values of a type (not NonNull) are completed, None if that is not plain; and what is selected of an object."""
         if is_enum_type(type_):
-            return _remembering(type_.coerce_output_value)
+            return _remembering(type_.coerce_output_value), None
         if is_leaf_type(type_):
-            return type_.coerce_output_value
+            return type_.coerce_output_value, None
         if is_list_type(type_):
-            complete = self._completion(get_nullable_type(type_.of_type), details)
-            return complete and partial(_complete_list, complete, not is_non_null_type(type_.of_type))
+            complete, inner = self._completion(get_nullable_type(type_.of_type), details)
+            nullable = not is_non_null_type(type_.of_type)
+            return complete and partial(_complete_list, complete, nullable, inner), inner
+        selection = self._selection(type_, details)
+        return (None if selection is None else partial(_complete_object, type_.is_type_of, selection.fields)), selection
+
+    def _selection(self, type_: Any, details: FieldDetails) -> Selection | None:
+        """What is selected of an object, if all of it is plain."""
         if not is_object_type(type_) or _has_its_own_type_test(type_):
             return None
         try:
@@ -199,7 +217,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         except Exception:  # noqa: BLE001  (a directive's variable is null: graphql-core reports it where it belongs)
             return None
         plan = self._plan(type_, fields)
-        return None if plan.rest or deferred else partial(_complete_object, type_.is_type_of, plan.plain)
+        return None if plan.rest or deferred else plan.plain
 
 
 _UNCHANGED: dict[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
@@ -213,7 +231,7 @@ def _remembering(complete: Complete) -> Complete:
 
 def _read(fields: tuple[Plain, ...], source: Any) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    for response_name, read, complete, nullable, unchanged in fields:
+    for response_name, _, read, complete, nullable, unchanged, _ in fields:
         value = read(source)
         if type(value) is unchanged:
             pass
@@ -237,7 +255,12 @@ def _complete_object(
     return _read(fields, value)
 
 
-def _complete_list(complete: Complete, nullable: bool, values: Any) -> list[Any]:
+def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, values: Any) -> list[Any]:
+    if inner is not None:
+        if type(values) is Rows:
+            return values.answers(inner)
+        if type(values) is Lasting:
+            return _complete_once(complete, nullable, inner, values)
     if type(values) is not list and type(values) is not tuple:
         raise SurprisingValueError
     completed: list[Any] = []
@@ -256,6 +279,13 @@ def _complete_list(complete: Complete, nullable: bool, values: Any) -> list[Any]
     return completed
 
 
+def _complete_once(complete: Complete, nullable: bool, inner: Selection, values: Lasting) -> list[Any]:
+    found = values.answers.get(inner)
+    if found is None:
+        found = values.answers[inner] = _complete_list(complete, nullable, None, list(values))
+    return found
+
+
 def _merged(fields: GroupedFieldSet, plain: dict[str, Any], rest: Any) -> dict[str, Any]:
     """The answer's fields stand in the order of the question."""
     return {name: plain[name] if name in plain else rest[name] for name in fields if name in plain or name in rest}
@@ -265,14 +295,14 @@ async def _merged_later(fields: GroupedFieldSet, plain: dict[str, Any], rest: Aw
     return _merged(fields, plain, await rest)
 
 
-Attribute = tuple[Read, Any]  # how the value is read, and the field's type
+Attribute = tuple[str | None, Any]  # the attribute's name (None: __typename) and the field's type
 _attributes_by_schema: WeakKeyDictionary[GraphQLSchema, dict[tuple[str, str], Attribute | None]] = WeakKeyDictionary()
 
 
-def _attribute_of(parent_type: GraphQLObjectType, definition: GraphQLField) -> Attribute | None:
+def _attribute_of(definition: GraphQLField) -> Attribute | None:
     """The field, if it is an attribute of its object and nothing else."""
     if definition is TypeNameMetaFieldDef:
-        return (lambda _source: parent_type.name), definition.type
+        return None, definition.type
     field = definition.extensions.get("strawberry-definition")
     if (
         isinstance(field, StrawberryField)
@@ -281,7 +311,7 @@ def _attribute_of(parent_type: GraphQLObjectType, definition: GraphQLField) -> A
         and field.default_resolver is getattr
         and type(field).get_result is StrawberryField.get_result
     ):
-        return attrgetter(field.python_name), definition.type
+        return field.python_name, definition.type
     return None
 
 

@@ -21,8 +21,9 @@ from app.rules.purchase_progress import Moment
 from app.services import price_bands
 from app.tenancy import Read
 from graphql_schema import statements
+from graphql_schema.auto_purchase import AutoPurchaseSettings, as_auto_purchase
 from graphql_schema.context import Context
-from graphql_schema.members import PoolMember, PoolMemberConnection, as_member
+from graphql_schema.members import MEMBER, PoolMember, PoolMemberConnection
 from graphql_schema.node import to_id
 from graphql_schema.pagination import check_first, decode_cursor, encode_cursor, page
 from graphql_schema.pools import CreditPool, as_pool
@@ -33,8 +34,11 @@ from graphql_schema.purchases import (
     as_moment,
     as_purchase,
 )
+from graphql_schema.refunds import Dispute, Refund, as_dispute, as_refund
+from graphql_schema.rows import Rows
 from graphql_schema.subscriptions import Subscription
-from graphql_schema.transactions import CreditTransaction, CreditTransactionConnection, as_transaction
+from graphql_schema.transactions import TRANSACTION, CreditTransaction, CreditTransactionConnection
+from graphql_schema.viewpoints import Viewpoint
 
 _MOMENTS = [f"purchase.{moment}" for moment in Moment]
 
@@ -48,6 +52,7 @@ class Loaders:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.pool_by_id: DataLoader[UUID, CreditPool | None] = DataLoader(self._pools)
+        self.auto_purchase_by_pool: DataLoader[UUID, AutoPurchaseSettings] = DataLoader(self._auto_purchases)
         self.member_by_id: DataLoader[UUID, PoolMember | None] = DataLoader(self._members)
         self.member_by_pool_user: DataLoader[tuple[UUID, UUID], PoolMember | None] = DataLoader(self._members_by_user)
         self.members_by_pool: DataLoader[PageKey, PoolMemberConnection] = DataLoader(self._member_pages)
@@ -58,6 +63,8 @@ class Loaders:
         )
         self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
         self.moments_by_purchase: DataLoader[UUID, list[PurchaseMoment]] = DataLoader(self._moments)
+        self.refunds_by_purchase: DataLoader[UUID, list[Refund]] = DataLoader(self._refunds)
+        self.disputes_by_purchase: DataLoader[UUID, list[Dispute]] = DataLoader(self._disputes)
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
 
@@ -82,7 +89,7 @@ class Loaders:
         own = row is not None and row["user_id"] is not None and row["user_id"] == session.actor.user_id
         if row is None or not (own or session.actor.can(row["pool_id"], Permission.VIEW_OTHER_USAGE)):
             return None
-        return as_transaction(row, session.actor)
+        return TRANSACTION.build(row, Viewpoint(session.actor, row["pool_id"], self._context.now))
 
     async def purchase(self, purchase_id: UUID) -> CreditPurchase | None:
         """One purchase: the viewer's own, or one of a pool whose balance they may see."""
@@ -91,6 +98,23 @@ class Loaders:
         if row is None or not session.actor.sees_purchase(row["pool_id"], row["user_id"]):
             return None
         return as_purchase(row)
+
+    async def refund(self, refund_id: UUID) -> Refund | None:
+        """One refund; row level security says of which pools. Whether its purchase is the viewer's to see, `node` asks."""
+        session = await self._context.session()
+        row = await session.tx.read_one(statements.REFUND, tenant=session.tx.tenant_id, id=refund_id)
+        return as_refund(row) if row else None
+
+    async def visible_refund(self, refund_id: UUID) -> Refund | None:
+        """One refund of a purchase that the viewer may see."""
+        found = await self.refund(refund_id)
+        return found if found is not None and await self.purchase(found.purchase_key) is not None else None
+
+    async def visible_dispute(self, dispute_id: UUID) -> Dispute | None:
+        """One dispute of a purchase that the viewer may see."""
+        session = await self._context.session()
+        row = await session.tx.read_one(statements.DISPUTE, tenant=session.tx.tenant_id, id=dispute_id)
+        return as_dispute(row) if row and await self.purchase(row["purchase_id"]) is not None else None
 
     async def subscription(self, subscription_id: UUID) -> Subscription | None:
         """The live subscription of a pool that the viewer belongs to."""
@@ -109,17 +133,25 @@ class Loaders:
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
 
+    async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
+        actor, rows = await self._rows(statements.AUTO_PURCHASES, pools=pools)
+        found = {row["pool"]: as_auto_purchase(row, actor, self._context.now) for row in rows}
+        return [found[pool] for pool in pools]
+
     async def _members(self, ids: list[UUID]) -> list[PoolMember | None]:
         actor, rows = await self._rows(statements.MEMBERS, members=ids)
-        found = {row["id"]: as_member(row, actor, self._context.now) for row in rows if actor.sees(row["pool_id"])}
+        found = {row["id"]: self._member(row, actor) for row in rows if actor.sees(row["pool_id"])}
         return [found.get(member_id) for member_id in ids]
 
     async def _members_by_user(self, keys: list[tuple[UUID, UUID]]) -> list[PoolMember | None]:
         actor, rows = await self._rows(
             statements.MEMBERS_BY_USER, pools=[pool for pool, _ in keys], users=[user for _, user in keys]
         )
-        found = {(row["pool_id"], row["user_id"]): as_member(row, actor, self._context.now) for row in rows}
+        found = {(row["pool_id"], row["user_id"]): self._member(row, actor) for row in rows}
         return [found.get(key) for key in keys]
+
+    def _member(self, row: Record, actor: Actor) -> PoolMember:
+        return MEMBER.build(row, Viewpoint(actor, row["pool_id"], self._context.now))
 
     async def _member_counts(self, pools: list[UUID]) -> list[int]:
         _, rows = await self._rows(statements.MEMBER_COUNTS, pools=pools)
@@ -141,7 +173,7 @@ class Loaders:
                 rows,
                 key[1],
                 after=key[2] is not None,
-                node=lambda row: as_member(row, actor, self._context.now),
+                nodes=lambda shown: Rows(MEMBER, shown, Viewpoint(actor, key[0], self._context.now)),
                 cursor=lambda row: encode_cursor("members", row["created_at"].isoformat(), row["id"]),
                 pool_key=key[0],
             )
@@ -160,7 +192,7 @@ class Loaders:
                 rows,
                 key[1],
                 after=key[2] is not None,
-                node=lambda row: as_transaction(row, actor),
+                nodes=lambda shown: Rows(TRANSACTION, shown, Viewpoint(actor, key[0], self._context.now)),
                 cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
             )
 
@@ -177,7 +209,7 @@ class Loaders:
                 rows,
                 key[1],
                 after=key[2] is not None,
-                node=as_purchase,
+                nodes=lambda shown: [as_purchase(row) for row in shown],
                 cursor=lambda row: encode_cursor("purchases", row["created_at"].isoformat(), row["id"]),
             )
 
@@ -188,6 +220,20 @@ class Loaders:
         found: dict[UUID, list[PurchaseMoment]] = defaultdict(list)
         for row in rows:
             found[row["purchase_id"]].append(as_moment(row))
+        return [found[purchase_id] for purchase_id in purchases]
+
+    async def _refunds(self, purchases: list[UUID]) -> list[list[Refund]]:
+        _, rows = await self._rows(statements.REFUNDS, purchases=purchases)
+        found: dict[UUID, list[Refund]] = defaultdict(list)
+        for row in rows:
+            found[row["purchase_id"]].append(as_refund(row))
+        return [found[purchase_id] for purchase_id in purchases]
+
+    async def _disputes(self, purchases: list[UUID]) -> list[list[Dispute]]:
+        _, rows = await self._rows(statements.DISPUTES, purchases=purchases)
+        found: dict[UUID, list[Dispute]] = defaultdict(list)
+        for row in rows:
+            found[row["purchase_id"]].append(as_dispute(row))
         return [found[purchase_id] for purchase_id in purchases]
 
     async def _pages(

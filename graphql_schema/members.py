@@ -1,21 +1,24 @@
 """Members of a pool: role, permissions, limits and use, each as far as the viewer may see it."""
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 from asyncpg import Record
 
-from app.auth.actor import Actor
-from app.rules.permissions import Permission, Role, granted, may_change
-from app.rules.spending_limits import Usage, local_date, remaining, roll_over
+from app.rules.permissions import Permission, Role, granted
+from app.rules.spending_limits import Usage, remaining, roll_over
 from graphql_schema.context import Info
-from graphql_schema.node import Node, to_id
+from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.users import User, as_user
+from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id
+from graphql_schema.users import USER, User
+from graphql_schema.viewpoints import Viewpoint
 
 if TYPE_CHECKING:
     from graphql_schema.pools import CreditPool
@@ -77,46 +80,65 @@ class PoolMemberConnection(Connection[PoolMember]):
         return await info.context.loaders.member_count_by_pool.load(self.pool_key)
 
 
-def as_member(row: Record, actor: Actor, now: datetime) -> PoolMember:
-    """A row of `member_columns` as this actor may see it."""
-    own = row["user_id"] == actor.user_id
-    role = Role(row["role"])
-    limits = MemberLimits(
-        daily_credits=row["daily_credit_limit"],
-        monthly_credits=row["monthly_credit_limit"],
-        max_credits_per_request=row["max_cost_per_request"],
-    )
-    sees_usage = own or actor.can(row["pool_id"], Permission.VIEW_OTHER_USAGE)
-    return PoolMember(
-        id=to_id("PoolMember", row["id"]),
-        user=as_user(row["user_id"], row["email"], row["display_name"]),
-        role=role,
-        status=MemberStatus(row["status"]),
-        permissions=granted(row["permissions"]),
-        limits=limits,
-        usage=_usage(row, limits, now) if sees_usage else None,
-        joined_at=row["joined_at"],
-        last_active_at=row["last_usage_at"] if sees_usage else None,
-        viewer_can_update=_can_update(actor, row["pool_id"], role, own=own),
-        pool_key=row["pool_id"],
-    )
+def _usage(row: Record, viewpoint: Viewpoint) -> dict[str, str | None] | None:
+    """The counters as they read today (text, credits) and what the limits leave; None for who may not see them."""
+    if not viewpoint.sees_usage(row["user_id"]):
+        return None
+    daily, monthly, held = row["daily_credit_limit"], row["monthly_credit_limit"], row["held_credits"]
+    today, this_week, this_month = row["usage_today"], row["usage_this_week"], row["usage_this_month"]
+    all_time, written_on, date = row["usage_all_time"], row["usage_on"], viewpoint.today(row["time_zone"])
+    if written_on != date:  # otherwise they stand as they are: the usual case
+        written = Usage(Decimal(today), Decimal(this_week), Decimal(this_month), Decimal(all_time), written_on)
+        used = roll_over(written, date)
+        today, this_week, this_month = str(used.today), str(used.this_week), str(used.this_month)
+    return {
+        "today": today,
+        "this_week": this_week,
+        "this_month": this_month,
+        "all_time": all_time,
+        "remaining_today": daily and _left(daily, today, held),
+        "remaining_this_month": monthly and _left(monthly, this_month, held),
+    }
 
 
-def _usage(row: Record, limits: MemberLimits, now: datetime) -> MemberUsage:
-    written = Usage(
-        row["usage_today"], row["usage_this_week"], row["usage_this_month"], row["usage_all_time"], row["usage_on"]
-    )
-    used = roll_over(written, local_date(now, row["time_zone"]))
-    return MemberUsage(
-        today=used.today,
-        this_week=used.this_week,
-        this_month=used.this_month,
-        all_time=used.all_time,
-        remaining_today=remaining(limits.daily_credits, used.today, row["held_credits"]),
-        remaining_this_month=remaining(limits.monthly_credits, used.this_month, row["held_credits"]),
-    )
+def _left(limit: str, used: str, held: str) -> str:
+    return str(remaining(Decimal(limit), Decimal(used), Decimal(held)))
 
 
-def _can_update(actor: Actor, pool_id: UUID, role: Role, *, own: bool) -> bool:
-    acting = actor.membership(pool_id)
-    return acting is not None and acting.can(Permission.MODIFY_SETTINGS) and may_change(acting.role, role, own=own)
+@lru_cache(maxsize=256)  # members have few sets of permissions between them
+def _granted(stored: str) -> list[str]:
+    return [one.name for one in granted(json.loads(stored))]
+
+
+LIMITS = Shape(
+    MemberLimits,
+    daily_credits=credit_text("daily_credit_limit"),
+    monthly_credits=credit_text("monthly_credit_limit"),
+    max_credits_per_request=credit_text("max_cost_per_request"),
+)
+USAGE = Shape(
+    MemberUsage,
+    today=credit_text("today"),
+    this_week=credit_text("this_week"),
+    this_month=credit_text("this_month"),
+    all_time=credit_text("all_time"),
+    remaining_today=credit_text("remaining_today"),
+    remaining_this_month=credit_text("remaining_this_month"),
+)
+# A row of the statements that select _MEMBER_COLUMNS.
+MEMBER = Shape(
+    PoolMember,
+    id=node_id("PoolMember"),
+    user=Part(USER),
+    role=enum(Role, "role"),
+    status=enum(MemberStatus, "status"),
+    permissions=Source("permissions", _granted, parse=lambda names: [Permission[one] for one in names]),
+    limits=Part(LIMITS),
+    usage=Part(USAGE, _usage),
+    joined_at=Source("joined_at"),
+    last_active_at=Source(
+        computed=lambda row, viewpoint: row["last_usage_at"] if viewpoint.sees_usage(row["user_id"]) else None
+    ),
+    viewer_can_update=Source(computed=lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
+    pool_key=Source("pool_id"),
+)

@@ -10,9 +10,11 @@ from app.auth.actor import Session, acting
 from app.rules.errors import Invalid, NotFound, PaymentDeclined, Refusal
 from app.rules.permissions import Permission
 from app.rules.purchases import PurchaseStatus
+from app.services.auto_purchase.settings import check_card
 from app.services.members import change_limits, change_permissions
 from app.services.pool_settings import change_settings, member_users
 from app.services.purchases import PurchaseCommand
+from graphql_schema.auto_purchase import as_plan_change
 from graphql_schema.context import Context, Info
 from graphql_schema.errors import UserError, as_user_error
 from graphql_schema.members import PoolMember
@@ -72,6 +74,13 @@ class Mutation:
             users = await member_users(session, pool_key, _underage_keys(patch))
             await change_settings(session, pool_key, version, as_change(patch, users))
 
+        try:
+            plan = as_plan_change(patch.auto_purchase or None)
+            if plan and pool_key is not None:
+                # Stripe is asked before the pool is locked.
+                await check_card(info.context.services.purchasing, info.context.principal, pool_key, version, plan)
+        except Refusal as refusal:
+            return PoolPayload(pool=None, user_errors=[as_user_error(refusal)])
         errors = await _write(info.context, change)
         if errors or pool_key is None:
             return PoolPayload(pool=None, user_errors=errors)

@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+import orjson
 import strawberry
 from graphql import GraphQLError
 
@@ -50,8 +50,7 @@ def check_first(first: int) -> int:
 
 def encode_cursor(connection: str, *key: Any) -> str:
     """An opaque cursor: which connection it is of, and a row's sort key."""
-    key = (connection, *key)
-    return base64.urlsafe_b64encode(json.dumps(key, default=str, separators=(",", ":")).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps((connection, *key), default=str)).decode().rstrip("=")
 
 
 def decode_cursor(connection: str, cursor: str | None, read: Callable[..., tuple[Any, ...]]) -> tuple[Any, ...] | None:
@@ -67,7 +66,7 @@ def decode_cursor(connection: str, cursor: str | None, read: Callable[..., tuple
 def _key_in(connection: str, cursor: str) -> list[str]:
     if len(cursor) > MAX_CURSOR_LENGTH:
         raise ValueError
-    of, *key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    of, *key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     parts = [part for part in key if isinstance(part, str)]
     if of != connection or parts != key:
         raise ValueError
@@ -80,7 +79,7 @@ def page(
     first: int,
     *,
     after: bool,
-    node: Callable[[Any], Any],
+    nodes: Callable[[Sequence[Any]], Sequence[Any]],
     cursor: Callable[[Any], str],
     **more: Any,
 ) -> C:
@@ -88,7 +87,7 @@ def page(
     shown = rows[:first]
     make: Callable[..., C] = kind
     return make(
-        nodes=[node(row) for row in shown],
+        nodes=nodes(shown),
         rows=shown,
         cursor=cursor,
         page_info=PageInfo(

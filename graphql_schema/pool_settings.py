@@ -8,21 +8,12 @@ import strawberry
 
 from app.rules.errors import Invalid
 from app.rules.pool_settings import ContentFiltering, SettingsChange, SummaryFrequency
+from graphql_schema.auto_purchase import AutoPurchaseInput, AutoPurchaseSettings, as_plan_change
 from graphql_schema.context import Info
 from graphql_schema.members import PoolMember
-from graphql_schema.money import Money
 
 strawberry.enum(SummaryFrequency, name="SummaryFrequency")
 strawberry.enum(ContentFiltering, name="ContentFiltering")
-
-
-@strawberry.type(description="Amounts in credits; the cap is per month, null: none set.")
-class AutoPurchaseSettings:
-    enabled: bool
-    threshold_credits: Decimal
-    purchase_credits: Decimal
-    monthly_cap_credits: Decimal | None
-    spent_this_month: Money
 
 
 @strawberry.type
@@ -56,10 +47,14 @@ class FamilySettings:
 
 @strawberry.type(name="PoolSettings")
 class PoolSettingsView:
-    auto_purchase: AutoPurchaseSettings
     notifications: NotificationSettings
     access_control: AccessControl
     family: FamilySettings | None
+    pool_key: strawberry.Private[UUID]
+
+    @strawberry.field
+    async def auto_purchase(self, info: Info) -> AutoPurchaseSettings:
+        return await info.context.loaders.auto_purchase_by_pool.load(self.pool_key)
 
 
 @strawberry.input(description="An absent field stays as it is.")
@@ -86,6 +81,7 @@ class FamilyInput:
 
 @strawberry.input
 class SettingsPatch:
+    auto_purchase: AutoPurchaseInput | None = strawberry.UNSET
     notifications: NotificationsInput | None = strawberry.UNSET
     access_control: AccessControlInput | None = strawberry.UNSET
     family: FamilyInput | None = strawberry.UNSET
@@ -103,6 +99,7 @@ def as_change(patch: SettingsPatch, underage_users: tuple[UUID, ...]) -> Setting
         notifications=_given("notifications", patch.notifications),
         access_control=_given("accessControl", patch.access_control),
         family=family,
+        auto_purchase=as_plan_change(patch.auto_purchase or None),
     )
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
+import orjson
 import strawberry
 from asyncpg import Record
 from graphql import GraphQLError
@@ -14,17 +15,15 @@ from app.rules.burn_order import Bucket
 from app.rules.errors import Refusal
 from app.rules.permissions import Permission
 from app.rules.pool_settings import PoolSettings
-from app.rules.spending_limits import check_amount, local_date
+from app.rules.spending_limits import check_amount
 from app.services.payment_methods import SEES_CARDS
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.members import PoolMember, PoolMemberConnection
-from graphql_schema.money import money
 from graphql_schema.node import Node, to_id
 from graphql_schema.payment_methods import PaymentMethod, Wallet, as_wallet, cards_of
 from graphql_schema.pool_settings import (
     AccessControl,
-    AutoPurchaseSettings,
     FamilySettings,
     NotificationSettings,
     PoolSettingsView,
@@ -76,10 +75,8 @@ class CreditPool(Node):
     time_zone: str
     balance: PoolBalance | None = strawberry.field(description="Null: you lack VIEW_POOL_BALANCE.")
     subscription: Subscription | None
-    settings: PoolSettingsView | None = strawberry.field(
-        description="Null: you lack VIEW_POOL_BALANCE and MODIFY_SETTINGS."
-    )
     key: strawberry.Private[UUID]
+    row: strawberry.Private[Record]
     actor: strawberry.Private[Actor]
     wallet: strawberry.Private[Wallet]
 
@@ -91,6 +88,11 @@ class CreditPool(Node):
         if not any(self.actor.can(self.key, one) for one in SEES_CARDS):
             return None
         return await cards_of(info.context, self.wallet)
+
+    @strawberry.field(description="Null: you lack VIEW_POOL_BALANCE and MODIFY_SETTINGS.")
+    def settings(self) -> PoolSettingsView | None:
+        sees = (Permission.VIEW_POOL_BALANCE, Permission.MODIFY_SETTINGS)
+        return _settings(self.row) if any(self.actor.can(self.key, one) for one in sees) else None
 
     @strawberry.field(description="Null for a service with an API key.")
     async def viewer_membership(self, info: Info) -> PoolMember | None:
@@ -143,7 +145,6 @@ class PoolPayload:
 def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
     """A row of the POOLS statement as this actor may see it."""
     sees_balance = actor.can(row["id"], Permission.VIEW_POOL_BALANCE)
-    sees_settings = sees_balance or actor.can(row["id"], Permission.MODIFY_SETTINGS)
     return CreditPool(
         id=to_id("CreditPool", row["id"]),
         name=row["name"],
@@ -155,8 +156,8 @@ def as_pool(row: Record, actor: Actor, now: datetime) -> CreditPool:
         subscription=as_subscription(row, sees_members=actor.sees_members(row["id"]))
         if row["subscription_id"]
         else None,
-        settings=_settings(row, now) if sees_settings else None,
         key=row["id"],
+        row=row,
         actor=actor,
         wallet=as_wallet(row),
     )
@@ -183,11 +184,10 @@ def _bucket(bucket: Bucket, granted: Decimal, remaining: Decimal, resets_at: dat
     return BucketBalance(bucket=bucket, granted=granted, remaining=remaining, resets_at=resets_at)
 
 
-def _settings(row: Record, now: datetime) -> PoolSettingsView:
-    stored = PoolSettings.load(row["settings"], row["pool_type"])
+def _settings(row: Record) -> PoolSettingsView:
+    stored = PoolSettings.load(orjson.loads(row["settings"]), row["pool_type"])
     mail, access, family = stored.notifications, stored.access_control, stored.family
     return PoolSettingsView(
-        auto_purchase=_auto_purchase(row, now),
         notifications=NotificationSettings(
             low_balance_threshold=mail.low_balance_threshold,
             recipients=list(mail.recipients),
@@ -207,31 +207,5 @@ def _settings(row: Record, now: datetime) -> PoolSettingsView:
         )
         if family
         else None,
+        pool_key=row["id"],
     )
-
-
-def _auto_purchase(row: Record, now: datetime) -> AutoPurchaseSettings:
-    """As stored, or the defaults of section 43.4. What was spent belongs to its month in the pool's zone (ruling 23)."""
-    if row["auto_enabled"] is None:
-        return AutoPurchaseSettings(
-            enabled=False,
-            threshold_credits=Decimal(1),
-            purchase_credits=Decimal(10),
-            monthly_cap_credits=None,
-            spent_this_month=money(0, row["currency"]),
-        )
-    spent = row["auto_spend_cents"] if _same_month(row["auto_last_at"], now, row["time_zone"]) else 0
-    return AutoPurchaseSettings(
-        enabled=row["auto_enabled"],
-        threshold_credits=row["auto_threshold_credits"],
-        purchase_credits=row["auto_purchase_credits"],
-        monthly_cap_credits=row["auto_monthly_cap_credits"],
-        spent_this_month=money(spent, row["currency"]),
-    )
-
-
-def _same_month(at: datetime | None, now: datetime, time_zone: str) -> bool:
-    if at is None:
-        return False
-    then, today = local_date(at, time_zone), local_date(now, time_zone)
-    return (then.year, then.month) == (today.year, today.month)

@@ -9,15 +9,18 @@ from uuid import UUID
 import strawberry
 from asyncpg import Record
 
+from app.rules.permissions import Permission
 from app.rules.pricing import Band, Price, cheaper_larger, next_band
 from app.rules.purchase_progress import Facts, Moment, NextStep, card_text, moment_text, progress
-from app.rules.purchases import PurchaseStatus
+from app.rules.purchases import CREDITED, PurchaseStatus
+from app.rules.refunds import RefundOrigin, RefundStatus
 from app.services.quotes import Quote
 from graphql_schema.context import Info
 from graphql_schema.errors import UserError
 from graphql_schema.money import Money, money
 from graphql_schema.node import Node, to_id
 from graphql_schema.pagination import Connection
+from graphql_schema.refunds import Dispute, Refund, left_cents
 from graphql_schema.tiers import CreditBand, as_band
 from graphql_schema.users import User, as_user
 
@@ -59,6 +62,7 @@ class CreditPurchase(Node):
     card: str = strawberry.field(description='"Visa ending in 4242".')
     is_automatic: bool
     receipt_url: str | None = strawberry.field(description="Stripe's hosted receipt.")
+    receipt_pdf: str | None = strawberry.field(description="Our own receipt, a path on this host; null: not paid.")
     failure_reason: str | None = strawberry.field(description="Why it failed and what to do, for the buyer.")
     next_action_url: str | None = strawberry.field(
         description="REQUIRES_ACTION: where the buyer confirms with their bank."
@@ -69,10 +73,44 @@ class CreditPurchase(Node):
     completed_at: datetime | None
     key: strawberry.Private[UUID]
     pool_key: strawberry.Private[UUID]
+    buyer_key: strawberry.Private[UUID]
+    paid_cents: strawberry.Private[int]
 
     @strawberry.field(description="What has happened to it, the first step first.")
     async def timeline(self, info: Info) -> list[PurchaseMoment]:
         return await info.context.loaders.moments_by_purchase.load(self.key)
+
+    @strawberry.field(description="Money that went back, is on its way, or was asked for; the latest first.")
+    async def refunds(self, info: Info) -> list[Refund]:
+        return await info.context.loaders.refunds_by_purchase.load(self.key)
+
+    @strawberry.field(description="The buyer's latest request for a refund, whatever became of it.")
+    async def refund_request(self, info: Info) -> Refund | None:
+        refunds = await info.context.loaders.refunds_by_purchase.load(self.key)
+        return next((one for one in refunds if one.origin is RefundOrigin.REQUEST), None)
+
+    @strawberry.field(description="What banks have questioned or taken back of it; the latest first.")
+    async def disputes(self, info: Info) -> list[Dispute]:
+        return await info.context.loaders.disputes_by_purchase.load(self.key)
+
+    @strawberry.field(description="What of the payment can still be given back.")
+    async def refundable(self, info: Info) -> Money:
+        return money(await self._left(info), self.total.currency)
+
+    @strawberry.field(description="Whether the viewer can ask for a refund now.")
+    async def viewer_can_request_refund(self, info: Info) -> bool:
+        actor = (await info.context.session()).actor
+        buys = actor.can(self.pool_key, Permission.PURCHASE_CREDITS)
+        if actor.user_id is None or not (buys or actor.user_id == self.buyer_key) or not await self._left(info):
+            return False
+        refunds = await info.context.loaders.refunds_by_purchase.load(self.key)
+        return all(one.status is not RefundStatus.REQUESTED for one in refunds)
+
+    async def _left(self, info: Info) -> int:
+        if self.status not in CREDITED:
+            return 0
+        refunds = await info.context.loaders.refunds_by_purchase.load(self.key)
+        return left_cents(self.paid_cents, refunds, await info.context.loaders.disputes_by_purchase.load(self.key))
 
     @strawberry.field
     async def pool(self, info: Info) -> Annotated["CreditPool", strawberry.lazy("graphql_schema.pools")]:
@@ -146,10 +184,14 @@ def _better(price: Price) -> BetterQuantity:
 
 def as_purchase(row: Record) -> CreditPurchase:
     """A row of `purchase_columns` as the API shows it."""
-    currency = row["payment_currency"]
+    currency, node_id, status = (
+        row["payment_currency"],
+        to_id("CreditPurchase", row["id"]),
+        PurchaseStatus(row["status"]),
+    )
     return CreditPurchase(
-        id=to_id("CreditPurchase", row["id"]),
-        status=PurchaseStatus(row["status"]),
+        id=node_id,
+        status=status,
         credits=row["credits_amount"],
         bonus_credits=row["bonus_credits"],
         total_credits=row["total_credits"],
@@ -161,6 +203,7 @@ def as_purchase(row: Record) -> CreditPurchase:
         card=card_text(row["payment_method"]),
         is_automatic=row["is_auto_purchase"],
         receipt_url=row["stripe_receipt_url"],
+        receipt_pdf=f"/receipts/{node_id}.pdf" if status in CREDITED else None,
         failure_reason=row["failure_reason"],
         next_action_url=row["next_action_url"],
         progress=_progress(row),
@@ -169,6 +212,8 @@ def as_purchase(row: Record) -> CreditPurchase:
         completed_at=row["completed_at"],
         key=row["id"],
         pool_key=row["pool_id"],
+        buyer_key=row["user_id"],
+        paid_cents=row["payment_amount_cents"],
     )
 
 

@@ -20,7 +20,7 @@ from graphql_schema.payment_methods import card_by_id
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
 from graphql_schema.spending import ReservationView, as_reservation, reservation_key
-from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, tiers_of
+from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, tier_list, tiers_of
 from graphql_schema.users import Tenant, User, Viewer, as_user
 
 
@@ -51,8 +51,7 @@ class Query:
     async def tiers(self, info: Info) -> list[Tier]:
         await info.context.session()
         catalogue = await info.context.services.catalogue.current()
-        tiers = tiers_of(catalogue)
-        return [tiers[tier.id] for tier in catalogue.offered]
+        return tier_list(catalogue)
 
     @strawberry.field
     async def add_ons(self, info: Info) -> list[AddOn]:
@@ -122,6 +121,8 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
         "PoolMember": loaders.member_by_id.load,
         "CreditTransaction": loaders.transaction,
         "CreditPurchase": loaders.purchase,
+        "Refund": loaders.visible_refund,
+        "Dispute": loaders.visible_dispute,
         "Subscription": loaders.subscription,
         "User": partial(_user, context),
         "Tenant": partial(_tenant, context),

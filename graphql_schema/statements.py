@@ -7,7 +7,7 @@ that one statement serves any number of parents. A page asks for one row more th
 from app.tenancy import Read
 
 POOLS = Read("""
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings, p.stripe_customer_id,
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
            p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
@@ -17,10 +17,7 @@ POOLS = Read("""
            s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
            s.current_period_end AS subscription_current_period_end,
            s.cancel_at_period_end AS subscription_cancel_at_period_end,
-           a.enabled AS auto_enabled, a.threshold_credits AS auto_threshold_credits,
-           a.purchase_credits AS auto_purchase_credits, a.max_monthly_auto_purchase AS auto_monthly_cap_credits,
-           a.stripe_payment_method_id AS auto_payment_method_id,
-           a.auto_purchase_spend_this_month AS auto_spend_cents, a.last_auto_purchase_at AS auto_last_at
+           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id
       FROM credit_pools p
       JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
       LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
@@ -29,10 +26,20 @@ POOLS = Read("""
      WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
 """)
 
+AUTO_PURCHASES = Read("""
+    SELECT p.id AS pool, p.time_zone, p.currency, a.*,
+           EXISTS (SELECT FROM credit_purchases c
+                    WHERE c.tenant_id = p.tenant_id AND c.pool_id = p.id AND c.is_auto_purchase
+                      AND c.status IN ('pending', 'processing', 'requires_action')) AS in_flight
+      FROM credit_pools p
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
+     WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
+""")
+
 _MEMBER_COLUMNS = """
-    m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions,
-    m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request, m.held_credits,
-    m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.last_usage_at,
+    m.id, m.pool_id, m.user_id, m.role, m.status, m.permissions::text,
+    m.daily_credit_limit::text, m.monthly_credit_limit::text, m.max_cost_per_request::text, m.held_credits::text,
+    m.usage_on, m.usage_today::text, m.usage_this_week::text, m.usage_this_month::text, m.usage_all_time::text, m.last_usage_at,
     m.joined_at, m.created_at"""
 
 MEMBERS = Read(f"""
@@ -91,7 +98,7 @@ TRANSACTION_PAGES = Read("""
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_sequences AS bigint[]), CAST(:own AS uuid[]))
            AS wanted(pool_id, after_sequence, own)
      CROSS JOIN LATERAL (
-           SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
+           SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount::text, t.balance_after::text,
                   t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at
              FROM credit_transactions t
             WHERE t.tenant_id = :tenant AND t.pool_id = wanted.pool_id
@@ -104,7 +111,7 @@ TRANSACTION_PAGES = Read("""
 """)
 
 TRANSACTION = Read("""
-    SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount, t.balance_after,
+    SELECT t.id, t.pool_id, t.sequence, t.user_id, t.transaction_type, t.source_type, t.amount::text, t.balance_after::text,
            t.model_id, t.input_tokens, t.output_tokens, t.description, t.created_at, u.email, u.display_name
       FROM credit_transactions t
       LEFT JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id
@@ -152,6 +159,32 @@ PURCHASE_MOMENTS = Read("""
                AND e.event_type = ANY (CAST(:types AS text[]))) moments
      ORDER BY purchase_id, later, at
 """)
+
+_REFUND_COLUMNS = """
+    r.id, r.purchase_id, r.status, r.origin, r.amount_cents, r.currency, r.reason, r.decision_note, r.failure_code, r.created_at,
+    r.decided_at, r.succeeded_at, r.failed_at,
+    (SELECT coalesce(sum(v.purchased_credits + v.bonus_credits), 0) FROM credit_reversals v
+      WHERE v.tenant_id = r.tenant_id AND v.purchase_id = r.purchase_id AND v.refund_id = r.id) AS credits_taken"""
+
+REFUNDS = Read(f"""
+    SELECT {_REFUND_COLUMNS}
+      FROM refunds r
+     WHERE r.tenant_id = :tenant AND r.purchase_id = ANY (CAST(:purchases AS uuid[]))
+     ORDER BY r.created_at DESC, r.id DESC
+""")  # noqa: S608
+
+REFUND = Read(f"SELECT {_REFUND_COLUMNS} FROM refunds r WHERE r.tenant_id = :tenant AND r.id = :id")  # noqa: S608
+
+_DISPUTE_COLUMNS = "id, purchase_id, stripe_status, reason, amount_cents, withdrawn_cents, currency, opened_at"
+
+DISPUTES = Read(f"""
+    SELECT {_DISPUTE_COLUMNS}
+      FROM disputes
+     WHERE tenant_id = :tenant AND purchase_id = ANY (CAST(:purchases AS uuid[]))
+     ORDER BY opened_at DESC, id DESC
+""")  # noqa: S608
+
+DISPUTE = Read(f"SELECT {_DISPUTE_COLUMNS} FROM disputes WHERE tenant_id = :tenant AND id = :id")  # noqa: S608
 
 VIEWER = Read("""
     SELECT u.id, u.email, u.display_name, u.locale, u.time_zone, t.id AS tenant_id, t.name AS tenant_name

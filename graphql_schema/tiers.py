@@ -15,6 +15,7 @@ from app.services.catalogue import Catalogue
 from app.services.catalogue import Tier as StoredTier
 from graphql_schema.money import Money, money, money_of
 from graphql_schema.node import Node, to_id
+from graphql_schema.selections import Lasting
 
 
 @strawberry.enum
@@ -132,6 +133,13 @@ class CreditBand:
 def tiers_of(catalogue: Catalogue) -> dict[str, Tier]:
     """All tiers as the API shows them, by code, those no longer on offer too: made once for each reading."""
     return {tier.id: _as_tier(tier, catalogue) for tier in catalogue.tiers}
+
+
+@lru_cache(maxsize=2)
+def tier_list(catalogue: Catalogue) -> Lasting:
+    """Those that are offered, as the query `tiers` gives them."""
+    tiers = tiers_of(catalogue)
+    return Lasting(tiers[one.id] for one in catalogue.offered)
 
 
 def _as_tier(tier: StoredTier, catalogue: Catalogue) -> Tier:

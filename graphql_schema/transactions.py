@@ -4,15 +4,13 @@ from datetime import datetime
 from decimal import Decimal
 
 import strawberry
-from asyncpg import Record
 
-from app.auth.actor import Actor
 from app.rules.burn_order import Bucket
-from app.rules.permissions import Permission
 from app.services.ledger import EntryKind
-from graphql_schema.node import Node, to_id
+from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.users import User, as_user
+from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id
+from graphql_schema.users import USER, User
 
 strawberry.enum(EntryKind, name="TransactionKind")
 strawberry.enum(Bucket, name="CreditBucket")
@@ -40,19 +38,21 @@ class CreditTransactionConnection(Connection[CreditTransaction]):
     pass
 
 
-def as_transaction(row: Record, actor: Actor) -> CreditTransaction:
-    """A row of `transaction_columns` as this actor may see it."""
-    return CreditTransaction(
-        id=to_id("CreditTransaction", row["id"]),
-        sequence=str(row["sequence"]),
-        kind=EntryKind(row["transaction_type"]),
-        bucket=Bucket(row["source_type"]),
-        amount=row["amount"],
-        balance_after=row["balance_after"] if actor.can(row["pool_id"], Permission.VIEW_POOL_BALANCE) else None,
-        user=as_user(row["user_id"], row["email"], row["display_name"]) if row["user_id"] else None,
-        model_id=row["model_id"],
-        input_tokens=row["input_tokens"],
-        output_tokens=row["output_tokens"],
-        description=row["description"],
-        created_at=row["created_at"],
-    )
+# A row of TRANSACTION_PAGES.
+TRANSACTION = Shape(
+    CreditTransaction,
+    id=node_id("CreditTransaction"),
+    sequence=Source("sequence", str),
+    kind=enum(EntryKind, "transaction_type"),
+    bucket=enum(Bucket, "source_type"),
+    amount=credit_text("amount"),
+    balance_after=Source(
+        computed=lambda row, viewpoint: row["balance_after"] if viewpoint.sees_balance else None, parse=Decimal
+    ),
+    user=Part(USER, lambda row, _: None if row["user_id"] is None else row),
+    model_id=Source("model_id"),
+    input_tokens=Source("input_tokens"),
+    output_tokens=Source("output_tokens"),
+    description=Source("description"),
+    created_at=Source("created_at"),
+)

@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.node import Node, to_id
+from graphql_schema.rows import Shape, Source, node_id
 
 if TYPE_CHECKING:
     from graphql_schema.members import PoolMember
@@ -36,3 +37,7 @@ class Viewer:
 def as_user(user_id: UUID, email: str, display_name: str) -> User:
     """A user's row as the API shows it."""
     return User(id=to_id("User", user_id), email=email, display_name=display_name)
+
+
+# Of a row that has its user's columns beside its own.
+USER = Shape(User, id=node_id("User", "user_id"), email=Source("email"), display_name=Source("display_name"))

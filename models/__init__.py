@@ -9,13 +9,16 @@ from models.auto_purchase import AutoPurchaseSettings
 from models.base import Base
 from models.billing_events import BillingEvent
 from models.catalogue import CreditPriceBand, CreditPriceBandChange, ModelPrice, SubscriptionAddOn, SubscriptionTier
+from models.disputes import Dispute
 from models.idempotency import IdempotencyKey
 from models.invitations import Invitation
 from models.members import CreditPoolMember
 from models.notifications import Notification
 from models.pools import CreditPool
 from models.purchases import CreditPurchase
+from models.refunds import Refund
 from models.reservations import CreditReservation
+from models.reversals import CreditReversal
 from models.subscriptions import Subscription
 from models.tenants import Organization, Tenant, User
 from models.transactions import CreditTransaction
@@ -35,13 +38,16 @@ __all__ = [
     "CreditPriceBandChange",
     "CreditPurchase",
     "CreditReservation",
+    "CreditReversal",
     "CreditTransaction",
     "CreditUsage",
+    "Dispute",
     "IdempotencyKey",
     "Invitation",
     "ModelPrice",
     "Notification",
     "Organization",
+    "Refund",
     "Subscription",
     "SubscriptionAddOn",
     "SubscriptionTier",

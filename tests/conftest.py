@@ -15,13 +15,8 @@ import pytest
 from app.embedded.postgres import EmbeddedPostgres
 from app.tenancy import Database
 from migrations import migrate
-from tests.payments.sandbox import (  # noqa: F401 - fixtures for every test
-    _requests_are_as_stripe_publishes,
-    gateway,
-    sandbox,
-    sandbox_handle,
-    sandbox_url,
-)
+from tests.payments.sandbox import gateway, sandbox, sandbox_handle, sandbox_url  # noqa: F401 - fixtures for every test
+from tests.payments.watching import _requests_are_as_stripe_publishes  # noqa: F401 - around every test
 
 _numbers = count(1)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 from sqlalchemy import insert
 
 from app.auth.actor import UserPrincipal
@@ -173,3 +174,24 @@ async def _add_subscription(
             current_period_end=now + timedelta(days=20),
         )
     )
+
+
+_USED = """
+    WITH used AS (
+        INSERT INTO credit_usage (tenant_id, pool_id, created_at, user_id, request_id, request_type, model_id, provider_id, input_tokens,
+                                  output_tokens, cached_tokens, credits_consumed, credit_rate_multiplier, shortfall_credits)
+        SELECT tenant_id, id, now(), owner_user_id, gen_random_uuid(), 'text', 'gpt-x', 'openai', 0, 0, 0, $2, 1, $2
+          FROM credit_pools WHERE id = $1
+     RETURNING tenant_id, pool_id, created_at, user_id), summed AS (
+        INSERT INTO usage_rollups AS r (tenant_id, pool_id, hour, user_id, model_id, provider_id, request_type, requests, credits,
+                                        shortfall_credits)
+        SELECT tenant_id, pool_id, date_trunc('hour', created_at, 'UTC'), user_id, 'gpt-x', 'openai', 'text', 1, $2, $2 FROM used
+            ON CONFLICT (tenant_id, pool_id, hour, user_id, model_id, provider_id, request_type) DO UPDATE
+           SET requests = r.requests + 1, credits = r.credits + $2, shortfall_credits = r.shortfall_credits + $2)
+    UPDATE credit_pools SET shortfall_credits = shortfall_credits + $2 WHERE id = $1"""
+
+
+async def leave_shortfall(superuser: asyncpg.Connection, pool_id: UUID, owed: Decimal) -> None:
+    """Usage of the owner's that nothing covered: its row, its sum of the hour, and what the pool owes. Credits."""
+    if owed:
+        await superuser.execute(_USED, pool_id, owed)

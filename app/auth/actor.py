@@ -136,9 +136,17 @@ class Session:
     actor: Actor
 
 
-# (tenant, subject) -> user id never changes once it exists, so it may be remembered. So are the pools that the last operation acted in:
-# a transaction begins with them, its first statement reads the memberships anew (own rows, whatever the pools), and sets what has changed.
-_remembered: dict[tuple[UUID, str], Scope] = {}
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What the last operation of a person read and made of it. A transaction begins with its scope; its first statement reads the
+    memberships anew (own rows, whatever the scope's pools). Only where it reads the very same is the same actor taken."""
+
+    scope: Scope
+    rows: list[Record]
+    actor: Actor
+
+
+_remembered: dict[tuple[UUID, str], _Remembered] = {}
 _MAX_REMEMBERED = 50_000
 
 _MEMBERSHIPS = Read("""
@@ -154,49 +162,44 @@ _MEMBERSHIPS = Read("""
 async def acting(database: Database, principal: Principal, *, read_only: bool = False) -> AsyncIterator[Session]:
     """Open the transaction in which a principal acts. Raises Unauthenticated for an unknown or disabled user and a bad key."""
     if isinstance(principal, UserPrincipal):
-        key = (principal.tenant_id, principal.subject)
-        scope = _remembered.get(key) or Scope(principal.tenant_id, ActorKind.USER)
+        known = _remembered.get((principal.tenant_id, principal.subject))
+        scope = known.scope if known else Scope(principal.tenant_id, ActorKind.USER)
+        async with database.transaction(scope, read_only=read_only) as tx:
+            yield Session(tx, await _user(tx, principal, known))
     else:
         scope = Scope(principal.tenant_id, ActorKind.SERVICE)
-    async with database.transaction(scope, read_only=read_only) as tx:
-        if isinstance(principal, ServicePrincipal):
-            actor = await _service(tx, principal)
-        else:
-            actor = await _user(tx, principal)
-        yield Session(tx, actor)
+        async with database.transaction(scope, read_only=read_only) as tx:
+            yield Session(tx, await _service(tx, principal))
 
 
-async def _user(tx: Transaction, principal: UserPrincipal) -> Actor:
-    known = tx.scope.user_id
-    rows = await _membership_rows(tx, principal.subject, known) if known else []
-    if known is None or not rows:
-        known = await _look_up(tx, principal.subject)
-        rows = await _membership_rows(tx, principal.subject, known)
+async def _user(tx: Transaction, principal: UserPrincipal, known: _Remembered | None) -> Actor:
+    rows = await _membership_rows(tx, principal.subject, known.actor.user_id) if known else []
+    if known is not None and rows == known.rows:
+        return known.actor
+    if not rows:
+        rows = await _membership_rows(tx, principal.subject, await _look_up(tx, principal.subject))
     if rows[0]["disabled_at"] is not None:
         raise Unauthenticated("the user is disabled")
-    memberships = tuple(
-        Membership(
-            id=row["id"],
-            pool_id=row["pool_id"],
-            role=Role(row["role"]),
-            permissions=frozenset(granted(row["permissions"])),
-            active=row["status"] == "active",
-        )
-        for row in rows
-        if row["id"] is not None
-    )
+    memberships = tuple(_membership(row) for row in rows if row["id"] is not None)
     await tx.narrow(
         member_pools=(one.pool_id for one in memberships),
         visible_pools=(one.pool_id for one in memberships if one.sees_members),
     )
-    _remember(principal, tx.scope)
-    return Actor(ActorKind.USER, tx.tenant_id, known, memberships)
-
-
-def _remember(principal: UserPrincipal, scope: Scope) -> None:
+    actor = Actor(ActorKind.USER, tx.tenant_id, tx.scope.user_id, memberships)
     if len(_remembered) >= _MAX_REMEMBERED:
         _remembered.clear()
-    _remembered[principal.tenant_id, principal.subject] = scope
+    _remembered[principal.tenant_id, principal.subject] = _Remembered(tx.scope, rows, actor)
+    return actor
+
+
+def _membership(row: Record) -> Membership:
+    return Membership(
+        id=row["id"],
+        pool_id=row["pool_id"],
+        role=Role(row["role"]),
+        permissions=frozenset(granted(row["permissions"])),
+        active=row["status"] == "active",
+    )
 
 
 async def _look_up(tx: Transaction, subject: str) -> UUID:
@@ -210,7 +213,7 @@ async def _look_up(tx: Transaction, subject: str) -> UUID:
     return user_id
 
 
-async def _membership_rows(tx: Transaction, subject: str, user_id: UUID) -> list[Record]:
+async def _membership_rows(tx: Transaction, subject: str, user_id: UUID | None) -> list[Record]:
     return await tx.read(_MEMBERSHIPS, tenant=tx.tenant_id, user=user_id, subject=subject)
 
 

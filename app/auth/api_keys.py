@@ -27,6 +27,7 @@ class ApiScope(StrEnum):
     USAGE_READ = "usage:read"
     POOL_READ = "pool:read"
     CREDITS_ADJUST = "credits:adjust"
+    REFUNDS_WRITE = "refunds:write"  # give money back, decide on requests for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ def _run(command: Callable[[asyncpg.Connection], Awaitable[_Made]]) -> _Made:
         return asyncio.run(connected())
     except Invalid as refusal:
         raise CommandError(refusal.message) from None
+    except asyncpg.UndefinedTableError:
+        raise CommandError("the database is not up to date: run `portal migrate` first") from None
 
 
 def _print(lines: Iterable[str]) -> None:

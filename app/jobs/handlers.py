@@ -16,13 +16,18 @@ from pgqueuer.models import Schedule
 from app.metrics import Metrics
 from app.payments.outcomes import GatewayUnavailable
 from app.rules.purchases import FIRST_FOLLOW_UP
+from app.rules.reconciliation import DEFAULT_DAYS
 from app.services.auto_purchase.notices import AutoPurchaseMails
 from app.services.auto_purchase.purchasing import AutoPurchasing
+from app.services.card_notices import CardNotices
 from app.services.inbox import Inbox
 from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
 from app.services.queue import Job
 from app.services.receipts import Receipts
+from app.services.reconciliation import Reconciliation
+from app.services.refund_notices import NoticeMails
+from app.services.refund_outcomes import RefundMismatch
 from app.services.stripe_events.handler import Services
 from app.services.stripe_events.registry import handle
 from app.services.upkeep import Upkeep
@@ -42,9 +47,12 @@ class Handlers:
     inbox: Inbox
     metrics: Metrics | None
     receipts: Receipts
+    reconciliation: Reconciliation
+    notices: NoticeMails
     upkeep: Upkeep
     auto_purchasing: AutoPurchasing
     auto_purchase_mails: AutoPurchaseMails
+    card_notices: CardNotices
 
     async def finish_purchase(self, job: QueuedJob) -> None:
         """Follow an open purchase until it has ended. Money may be under way: no number of failures ends the following."""
@@ -62,6 +70,24 @@ class Handlers:
     async def mail_receipt(self, job: QueuedJob) -> None:
         """Mail the receipt of a completed purchase."""
         await self.receipts.send(*_ids(job))
+
+    async def finish_refund(self, job: QueuedJob) -> None:
+        """Follow a refund until it has ended, as a purchase is followed."""
+        payload = _payload(job)
+        try:
+            again_in = await self.stripe.refunding.follow_up(UUID(payload["tenant_id"]), UUID(payload["refund_id"]))
+        except RefundMismatch:
+            raise
+        except Exception as error:
+            log.warning("refund.follow_up_failed", refund_id=payload["refund_id"], exc_info=error)
+            raise RetryRequested(delay=FIRST_FOLLOW_UP, reason=f"{type(error).__name__}: {error}") from error
+        if again_in is not None:
+            raise RetryRequested(delay=again_in, reason="the refund is still under way")
+
+    async def mail_notice(self, job: QueuedJob) -> None:
+        """Mail a notice to those who have been notified of it."""
+        payload = _payload(job)
+        await self.notices.send(UUID(payload["tenant_id"]), payload["dedupe_key"])
 
     async def handle_stripe_event(self, job: QueuedJob) -> None:
         """Handle one event of the inbox; a failure is kept with the event, tried again, and parked in the end."""
@@ -107,6 +133,26 @@ class Handlers:
         decided = await self.auto_purchasing.sweep(await self.inbox.tenants())
         log.info("auto_purchases.swept", pools=decided)
 
+    async def remind_of_cards(self, _: Schedule | None = None) -> None:
+        """Tell of cards that end this month or next."""
+        told = await self.card_notices.remind(await self.inbox.tenants())
+        log.info("cards.reminded", cards=told)
+
+    async def reconcile(self, _: Schedule | None = None) -> None:
+        """Compare purchases with Stripe. What it can't explain is an alarm in the log; `portal reconcile` shows it as a table."""
+        try:
+            report = await self.reconciliation.run(self.inbox.tenants, days=DEFAULT_DAYS)
+        except GatewayUnavailable as error:
+            log.warning("reconciliation.stripe_unavailable", error=str(error))  # the next hour compares the same days
+            return
+        log.info(
+            "reconciliation.done",
+            purchases=report.purchases,
+            payments=report.payments,
+            put_right=len(report.findings) - len(report.unexplained),
+            unexplained=len(report.unexplained),
+        )
+
     async def create_partitions(self, _: Schedule | None = None) -> None:
         """Keep usage partitions three months ahead."""
         made = await self.inbox.create_partitions()
@@ -128,14 +174,18 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
     for job, handler in (
         (Job.FINISH_PURCHASE, handlers.finish_purchase),
         (Job.MAIL_RECEIPT, handlers.mail_receipt),
+        (Job.FINISH_REFUND, handlers.finish_refund),
+        (Job.MAIL_NOTICE, handlers.mail_notice),
         (Job.HANDLE_STRIPE_EVENT, handlers.handle_stripe_event),
         (Job.AUTO_PURCHASE, handlers.decide_auto_purchase),
         (Job.MAIL_AUTO_PURCHASE, handlers.mail_auto_purchase),
     ):
         queuer.entrypoint(job.value, on_failure="hold", executor_factory=_retrying)(handler)
     queuer.schedule("usage.partitions", "17 3 * * *")(handlers.create_partitions)
+    queuer.schedule("cards.remind", "37 6 * * *")(handlers.remind_of_cards)
     queuer.schedule("spending.expire_holds", "* * * * *")(handlers.expire_holds)
     queuer.schedule("auto_purchases.sweep", "*/5 * * * *")(handlers.sweep_auto_purchases)
+    queuer.schedule("payments.reconcile", "43 * * * *")(handlers.reconcile)
     queuer.schedule("pools.reset_months", "*/5 * * * *")(handlers.reset_months)
 
 

@@ -14,12 +14,15 @@ from app.metrics import Metrics
 from app.payments.gateway import Gateway
 from app.services.auto_purchase.notices import AutoPurchaseMails
 from app.services.auto_purchase.purchasing import AutoPurchasing
+from app.services.card_notices import CardNotices
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
+from app.services.reconciliation import Reconciliation
+from app.services.refund_notices import NoticeMails
 from app.services.spending.service import Spending
 from app.services.stripe_events.handler import Services
 from app.services.upkeep import Upkeep
@@ -29,6 +32,10 @@ log = structlog.get_logger("worker")
 
 DEAD_AFTER = timedelta(seconds=15)  # without a heartbeat; then another worker takes the job up
 IDLE_POLL = timedelta(seconds=5)  # new jobs announce themselves; this finds those whose time has come
+# Jobs at once: as many as keep the few connections below busy while others wait for Stripe. Without a bound a thousand events would be
+# taken at once, and most of them would fail waiting for a connection.
+AT_ONCE, TAKEN_AT_ONCE = 40, 20
+CONNECTIONS = 8
 _RECONNECT_SECONDS = 3.0
 
 
@@ -42,7 +49,7 @@ async def run(settings: Settings) -> None:
 
 async def work(settings: Settings, stopping: asyncio.Event) -> None:
     """Work until `stopping` is set, then finish what is under way and return."""
-    database = Database(settings.database_app_url, pool_size=8)
+    database = Database(settings.database_app_url, pool_size=CONNECTIONS)
     inbox = Inbox(settings.database_worker_url)
     metrics = Metrics() if settings.worker_metrics_port else None
     gateway = Gateway(
@@ -59,9 +66,12 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         inbox=inbox,
         metrics=metrics,
         receipts=Receipts(database, mailer, settings.public_url),
+        reconciliation=Reconciliation(database, gateway, purchasing),
+        notices=NoticeMails(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
         auto_purchasing=AutoPurchasing(purchasing),
         auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
+        card_notices=CardNotices(database, gateway),
     )
     if metrics and settings.worker_metrics_port:
         metrics.serve_on_loopback(settings.worker_metrics_port)
@@ -88,7 +98,13 @@ async def _work_on_one_connection(url: str, handlers: Handlers, stopping: asynci
     log.info("worker.ready")
     try:
         await handlers.create_partitions()
-        await queuer.run(dequeue_timeout=IDLE_POLL, heartbeat_timeout=DEAD_AFTER, shutdown_on_listener_failure=False)
+        await queuer.run(
+            dequeue_timeout=IDLE_POLL,
+            batch_size=TAKEN_AT_ONCE,
+            max_concurrent_tasks=AT_ONCE,
+            heartbeat_timeout=DEAD_AFTER,
+            shutdown_on_listener_failure=False,
+        )
     except CONNECTION_ERRORS as error:
         log.warning("worker.connection_lost", error=str(error))
         await _pause(stopping)

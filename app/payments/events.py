@@ -39,8 +39,9 @@ def verify(stripe: ModuleType, raw_body: bytes, header: str, secret: str) -> Non
 
 def read(raw_body: bytes) -> StripeEvent:
     """Read the event out of a body whose signature was right. Raises BadEvent, saying what is wrong with it."""
-    # PostgreSQL keeps no NUL character; whoever put one into a customer's name must not cost us the event.
-    text = _NUL.sub(r"\1\\ufffd", raw_body.decode())
+    text = raw_body.decode()
+    if "\\u0000" in text:  # PostgreSQL keeps no NUL character; whoever put one into a name must not cost us the event
+        text = _NUL.sub(r"\1\\ufffd", text)
     try:
         event = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -18,14 +18,16 @@ from app.payments.outcomes import (
     Succeeded,
     outcome_of,
 )
+from app.payments.payment_lists import PaymentListCalls
 from app.payments.payment_methods import PaymentMethodCalls
+from app.payments.refunds import RefundCalls
 
 if TYPE_CHECKING:
     import stripe
     from stripe.params import PaymentIntentCreateParams
 
 
-class Gateway(PaymentMethodCalls):
+class Gateway(PaymentMethodCalls, PaymentListCalls, RefundCalls):
     """Payments through Stripe: all its calls."""
 
     async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:

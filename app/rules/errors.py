@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from app.rules.money import units
+
 
 class ErrorCode(StrEnum):
     """Why something was refused; the API's `UserError.code`."""
@@ -20,6 +22,8 @@ class ErrorCode(StrEnum):
     QUOTE_EXPIRED = "QUOTE_EXPIRED"
     QUOTE_USED = "QUOTE_USED"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+    REFUND_TOO_LARGE = "REFUND_TOO_LARGE"
+    REFUND_NOT_POSSIBLE = "REFUND_NOT_POSSIBLE"
     # Of spending (ruling 12), in the order in which the gate asks.
     MEMBER_SUSPENDED = "MEMBER_SUSPENDED"
     SHORTFALL = "SHORTFALL"
@@ -168,6 +172,30 @@ class PaymentMethodInUse(Refusal):
 
     code = ErrorCode.PAYMENT_METHOD_IN_USE
     message_key = "error.payment_method_in_use"
+
+
+class RefundTooLarge(Refusal):
+    """More than is left of what was paid (ruling 22). Amounts in cents; `asked` None: all that is left, and nothing is."""
+
+    code = ErrorCode.REFUND_TOO_LARGE
+    message_key = "error.refund_too_large"
+
+    def __init__(self, asked: int | None, left: int, paid: int, currency: str) -> None:
+        paid_back = f"{units(paid - left)} of the {units(paid)} {currency} paid"
+        if left == 0:
+            message = (
+                f"There is nothing left to refund: {paid_back} were given back, are on their way back or are disputed."
+            )
+        else:
+            message = f"{units(asked or 0)} {currency} can't be refunded: {units(left)} is left ({paid_back} are on their way or back)."
+        super().__init__(message, path=("amountCents",))
+
+
+class RefundNotPossible(Refusal):
+    """The purchase or the refund is in a state in which this can't be done."""
+
+    code = ErrorCode.REFUND_NOT_POSSIBLE
+    message_key = "error.refund_not_possible"
 
 
 class InsufficientLedger(Refusal):

@@ -9,6 +9,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LONGEST = 200
 
 
+@lru_cache(maxsize=16_384)  # the same things are shown many times over
 def node_id(type_name: str, key: UUID | str) -> str:
     """The opaque id of a thing."""
     encoded = binascii.b2a_base64(f"{type_name}:{key}".encode(), newline=False)

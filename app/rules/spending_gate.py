@@ -171,7 +171,7 @@ def _status(member: SpendingMember, pool: SpendingPool, *, every: bool) -> Itera
             ErrorCode.SHORTFALL,
             pool.shortfall > 0,
             Lifter.CREDITS,
-            f"The pool has used {pool.shortfall:f} credits more than it had. The next credits pay that first.",
+            f"The pool owes {pool.shortfall:f} credits, used beyond its balance or refunded when spent. The next credits pay that first.",
             used=pool.shortfall,
         )
 

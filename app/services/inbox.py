@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from app.payments.outcomes import StripeEvent
-from app.services.queue import Job, enqueue_all_on
+from app.services.queue import Job
 
 log = structlog.get_logger("inbox")
 
@@ -53,6 +53,26 @@ class OpenEvent:
     def type(self) -> str:
         """Stripe's name of what has happened."""
         return str(self.payload["type"])
+
+
+# Events and their jobs. The jobs are written as pgqueuer writes them (its schema: migrations/versions/sql_0001/07_queue.sql). Its own call
+# would make of this one message a transaction of four.
+_STORE = """
+WITH new AS (
+    INSERT INTO webhook_events (id, event_type, livemode, payload)
+    SELECT id, type, livemode, payload::jsonb
+    FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[]) AS t (id, type, livemode, payload)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+), jobs AS (
+    INSERT INTO pgqueuer (priority, entrypoint, payload, headers, status)
+    SELECT 0, $5, convert_to(json_build_object('event_id', id)::text, 'UTF8'), '{}', 'queued' FROM new
+    RETURNING id
+), logged AS (
+    INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint) SELECT id, 'queued', 0, $5 FROM jobs
+)
+SELECT id FROM new
+"""
 
 
 class NotStored(Exception):
@@ -95,7 +115,7 @@ class Inbox:
         self._waiting.append(waiting)
         if self._storing is None:
             self._storing = asyncio.create_task(self._store_waiting())
-        return await asyncio.shield(waiting.new)
+        return await waiting.new
 
     async def _store_waiting(self) -> None:
         try:
@@ -125,24 +145,19 @@ class Inbox:
                 new.discard(waiting.event.id)
 
     async def _insert(self, events: dict[str, StripeEvent]) -> set[str]:
-        """One transaction for all of them; the ids of those that are new."""
+        """All of them in one statement, which is one transaction; the ids of those that are new."""
         # In the order of their ids: two processes that store the same events wait for each other, never in a circle.
         ordered = [events[event_id] for event_id in sorted(events)]
-        async with self._connection() as connection, connection.transaction():
+        async with self._connection() as connection:
             rows = await connection.fetch(
-                "INSERT INTO webhook_events (id, event_type, livemode, payload)"
-                " SELECT id, type, livemode, payload::jsonb"
-                " FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[]) AS t (id, type, livemode, payload)"
-                " ON CONFLICT (id) DO NOTHING RETURNING id",
+                _STORE,
                 [event.id for event in ordered],
                 [event.type[:100] for event in ordered],
                 [event.livemode for event in ordered],
                 [event.text for event in ordered],
+                Job.HANDLE_STRIPE_EVENT.value,
             )
-            new = {row["id"] for row in rows}
-            if new:
-                await enqueue_all_on(connection, Job.HANDLE_STRIPE_EVENT, [{"event_id": one} for one in sorted(new)])
-            return new
+            return {row["id"] for row in rows}
 
     async def open_event(self, event_id: str) -> OpenEvent | None:
         """The event as Stripe sent it, unless it has been handled or parked."""

@@ -38,7 +38,9 @@ class EntryKind(StrEnum):
     EXPIRATION = "expiration"
 
 
-SHORTFALL_PAID = "Usage beyond the balance, paid by these credits"
+SHORTFALL_PAID = (
+    "Usage beyond the balance, paid by these credits"  # by these words the audit knows them: they never change
+)
 
 # Only what is bought or given adds to a bucket's lifetime total; a refund's return or an adjustment moves what is left.
 _ADDS_TO_TOTAL = {EntryKind.PURCHASE, EntryKind.BONUS_GRANT, EntryKind.SUBSCRIPTION_GRANT, EntryKind.TRANSFER_IN}
@@ -119,12 +121,17 @@ async def lock_pool(tx: Transaction, pool_id: UUID) -> LockedPool:
     return LockedPool(**row._asdict())
 
 
-async def post(tx: Transaction, pool: LockedPool, entries: Sequence[Entry]) -> None:
-    """Write entries in order, each with its sequence and balance_after, and the balances. Credits that come in pay a shortfall first."""
+async def post(tx: Transaction, pool: LockedPool, entries: Sequence[Entry], *, shortfall: Decimal = Decimal(0)) -> None:
+    """Write entries in order, each with its sequence and balance_after, and the balances. What is available pays a shortfall first.
+
+    `shortfall`: credits that were due beyond what the entries could take (ruling 22); the pool owes them from now on.
+    """
     rows = [_write(tx.tenant_id, pool, entry) for entry in entries]
+    pool.shortfall += shortfall
     rows.extend(_write(tx.tenant_id, pool, entry) for entry in _pay_shortfall(pool))
     if rows:
         await tx.execute(insert(CreditTransaction), rows)
+    if rows or shortfall:
         await store(tx, pool)
 
 

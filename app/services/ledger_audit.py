@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import text
 
+from app.services.ledger import SHORTFALL_PAID
 from app.tenancy import ActorKind, Database, Scope, Transaction
 
 MAX_FAULTS = 1_000  # of one proof and tenant: who has more has seen enough
@@ -86,6 +87,61 @@ PROOFS = {
          WHERE c.tenant_id = :tenant
            AND coalesce(e.total, 0) <> CASE WHEN c.status IN ('completed', 'refunded', 'partially_refunded')
                                             THEN c.total_credits ELSE 0 END""",
+    "a purchase says what its refunds and disputes gave back": """
+        SELECT pool_id, format('purchase %s (%s): says that %s cents went back, its refunds and disputes say %s',
+                               id, status, said, back) AS detail
+          FROM (SELECT c.pool_id, c.id, c.status, c.payment_amount_cents AS paid, c.refunded_cents AS said,
+                       CASE WHEN c.status NOT IN ('completed', 'refunded', 'partially_refunded') THEN 0
+                            ELSE least(coalesce(r.cents, 0) + coalesce(d.cents, 0), c.payment_amount_cents) END AS back
+                  FROM credit_purchases c
+                  LEFT JOIN (SELECT purchase_id, sum(amount_cents) AS cents FROM refunds
+                              WHERE tenant_id = :tenant AND status IN ('processing', 'succeeded') GROUP BY purchase_id) r
+                         ON r.purchase_id = c.id
+                  LEFT JOIN (SELECT purchase_id, sum(withdrawn_cents) AS cents FROM disputes
+                              WHERE tenant_id = :tenant GROUP BY purchase_id) d ON d.purchase_id = c.id
+                 WHERE c.tenant_id = :tenant) purchases
+         WHERE said <> back
+            OR status IN ('completed', 'refunded', 'partially_refunded')
+               AND status <> CASE back WHEN 0 THEN 'completed' WHEN paid THEN 'refunded' ELSE 'partially_refunded' END""",
+    # div() is exact where / rounds: half up at 6 places is (2 * share in millionths + 1) div 2.
+    "the credits of what went back were taken back": """
+        SELECT pool_id, format('purchase %s: %s cents went back: %s and %s credits were due, %s and %s were reversed',
+                               id, refunded_cents, due, due_bonus, taken, taken_bonus) AS detail
+          FROM (SELECT c.pool_id, c.id, c.refunded_cents, coalesce(v.purchased, 0) AS taken, coalesce(v.bonus, 0) AS taken_bonus,
+                       div(c.credits_amount * 2000000 * c.refunded_cents + c.payment_amount_cents, 2 * c.payment_amount_cents) * 0.000001
+                           AS due,
+                       div(c.bonus_credits * 2000000 * c.refunded_cents + c.payment_amount_cents, 2 * c.payment_amount_cents) * 0.000001
+                           AS due_bonus
+                  FROM credit_purchases c
+                  LEFT JOIN (SELECT purchase_id, sum(purchased_credits) AS purchased, sum(bonus_credits) AS bonus
+                               FROM credit_reversals WHERE tenant_id = :tenant GROUP BY purchase_id) v ON v.purchase_id = c.id
+                 WHERE c.tenant_id = :tenant) purchases
+         WHERE (due, due_bonus) <> (taken, taken_bonus)""",
+    "reversed credits are in the ledger": """
+        SELECT pool_id, format('purchase %s, %s: %s credits were reversed, refund entries say %s',
+                               source_id, bucket, coalesce(v.total, 0), coalesce(e.total, 0)) AS detail
+          FROM (SELECT pool_id, purchase_id::text AS source_id, bucket, sum(amount) AS total
+                  FROM credit_reversals
+                 CROSS JOIN LATERAL (VALUES ('purchased', from_purchased), ('bonus', from_bonus)) AS taken(bucket, amount)
+                 WHERE tenant_id = :tenant GROUP BY 1, 2, 3) v
+          FULL JOIN (SELECT pool_id, source_id, source_type AS bucket, -sum(amount) AS total
+                       FROM credit_transactions
+                      WHERE tenant_id = :tenant AND transaction_type = 'refund' AND source_id IS NOT NULL
+                      GROUP BY pool_id, source_id, source_type) e USING (pool_id, source_id, bucket)
+         WHERE coalesce(v.total, 0) <> coalesce(e.total, 0)""",
+    "what is owed is what was used or reversed beyond the balance, less what was paid of it": f"""
+        SELECT p.id AS pool_id, format('used %s and reversed %s beyond the balance, paid %s: the pool says that it owes %s',
+               coalesce(u.total, 0), coalesce(v.total, 0), coalesce(e.total, 0), p.shortfall_credits) AS detail
+          FROM credit_pools p
+          LEFT JOIN (SELECT pool_id, sum(shortfall_credits) AS total FROM credit_usage
+                      WHERE tenant_id = :tenant GROUP BY pool_id) u ON u.pool_id = p.id
+          LEFT JOIN (SELECT pool_id, sum(shortfall_credits) AS total FROM credit_reversals
+                      WHERE tenant_id = :tenant GROUP BY pool_id) v ON v.pool_id = p.id
+          LEFT JOIN (SELECT pool_id, -sum(amount) AS total FROM credit_transactions
+                      WHERE tenant_id = :tenant AND transaction_type = 'consumption' AND description = '{SHORTFALL_PAID}'
+                      GROUP BY pool_id) e ON e.pool_id = p.id
+         WHERE p.tenant_id = :tenant
+           AND coalesce(u.total, 0) + coalesce(v.total, 0) - coalesce(e.total, 0) <> p.shortfall_credits""",  # noqa: S608  words of ours
     "usage is what the consumption entries of requests say": """
         SELECT coalesce(u.pool_id, e.pool_id) AS pool_id,
                format('request %s: usage %s, consumption entries %s',

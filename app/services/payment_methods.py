@@ -49,6 +49,10 @@ class PaymentMethods:
             return await self.gateway.start_setup(tenant_id=pool.tenant_id, pool_id=pool_id, customer_id=customer_id)
         except GatewayUnavailable as error:
             raise _unavailable(error) from None
+        except GatewayError as error:  # a customer that was deleted at Stripe, say
+            log.warning("payment_methods.setup_refused", pool_id=str(pool_id), error=str(error))
+            message = "Stripe takes no cards for this pool. Nothing was changed; ask support if it stays so."
+            raise PaymentsUnavailable(message) from None
 
     async def finish_setup(self, principal: Principal, setup_id: str) -> tuple[Setup, UUID]:
         """How far a setup has come, and its pool; once it has succeeded, the first card of a pool becomes its default."""

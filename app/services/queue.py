@@ -1,6 +1,5 @@
 """Enqueue work for later in the business transaction: a rollback takes the job back too. app/jobs has the handlers."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,6 +17,8 @@ class Job(StrEnum):
     FINISH_PURCHASE = "purchase.finish"
     MAIL_RECEIPT = "purchase.mail_receipt"
     HANDLE_STRIPE_EVENT = "stripe.event"
+    FINISH_REFUND = "refund.finish"
+    MAIL_NOTICE = "notice.mail"
     AUTO_PURCHASE = "auto_purchase.decide"
     MAIL_AUTO_PURCHASE = "auto_purchase.mail"
 
@@ -31,13 +32,6 @@ async def enqueue(tx: Transaction, job: Job, payload: dict[str, Any], *, after: 
 async def enqueue_on(
     connection: asyncpg.Connection, job: Job, payload: dict[str, Any], *, after: timedelta | None = None
 ) -> None:
-    """The same on a bare connection."""
+    """The same on a bare connection: the webhook inbox has no tenant."""
     queries = Queries.from_asyncpg_connection(connection)
     await queries.enqueue(job.value, orjson.dumps(payload), execute_after=after)
-
-
-async def enqueue_all_on(connection: asyncpg.Connection, job: Job, payloads: Sequence[dict[str, Any]]) -> None:
-    """Enqueue one job for each payload on a bare connection: the webhook inbox has no tenant."""
-    queries = Queries.from_asyncpg_connection(connection)
-    count = len(payloads)
-    await queries.enqueue([job.value] * count, [orjson.dumps(payload) for payload in payloads], [0] * count)

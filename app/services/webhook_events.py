@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from app.services.queue import Job, enqueue_all_on
+from app.services.queue import Job, enqueue_on
 
 # Stripe's secrets for the browser: in fields of their own, and inside addresses.
 _SECRET = re.compile(r"_secret_[A-Za-z0-9]+")
@@ -98,7 +98,7 @@ async def put_back(connection: asyncpg.Connection, event_id: str) -> KeptEvent |
             event_id,
         )
         if not busy:
-            await enqueue_all_on(connection, Job.HANDLE_STRIPE_EVENT, [{"event_id": event_id}])
+            await enqueue_on(connection, Job.HANDLE_STRIPE_EVENT, {"event_id": event_id})
         return before
 
 

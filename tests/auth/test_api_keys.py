@@ -87,6 +87,12 @@ def test_a_shortened_key_is_refused() -> None:
 
 
 def test_scopes_are_known_words() -> None:
-    assert {scope.value for scope in ApiScope} == {"usage:write", "usage:read", "pool:read", "credits:adjust"}
+    assert {scope.value for scope in ApiScope} == {
+        "usage:write",
+        "usage:read",
+        "pool:read",
+        "credits:adjust",
+        "refunds:write",
+    }
     with pytest.raises(ValueError, match="root"):
         ApiScope("root")

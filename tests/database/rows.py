@@ -23,6 +23,8 @@ _BY_HAND: Mapping[str, Mapping[str, Any]] = {
     "credit_usage": {"credits_consumed": Decimal(0), "created_at": NOW},
     "invitations": {"role": "member"},
     "audit_events": {"actor_kind": "worker"},
+    "refunds": {"origin": "request", "status": "requested"},
+    "credit_reversals": {"purchased_credits": Decimal(0), "bonus_credits": Decimal(0)},
 }
 _WITH_POOL = {"audit_events", "billing_events", "api_keys", "notifications"}
 _WITH_USER = {"credit_transactions"}

@@ -35,6 +35,7 @@ class Visit:
     url: str
     complaints: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
         self.context.on("request", self._on_request)
@@ -44,6 +45,10 @@ class Visit:
     def allow(self, pattern: str) -> None:
         """Expect a console error that this test provokes."""
         self.allowed.append(pattern)
+
+    def stops(self, address: str) -> None:
+        """Requests to this address are the test's subject: it stops them itself, so none leaves the machine."""
+        self.stopped.append(address)
 
     async def sign_in(self, email: str, path: str = "/") -> Page:
         """Open a page, sign in by the development issuer, and be back on that page."""
@@ -64,7 +69,11 @@ class Visit:
 
     def _on_request(self, request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in {"data", "blob"} and parts.hostname not in _LOOPBACK:
+        if (
+            parts.scheme not in {"data", "blob"}
+            and parts.hostname not in _LOOPBACK
+            and not request.url.startswith(tuple(self.stopped))
+        ):
             self.complaints.append(f"a request left this machine: {request.url}")
 
     def _on_console(self, message: ConsoleMessage) -> None:

@@ -17,6 +17,7 @@ import asyncpg
 
 from app.config import PROJECT
 from app.embedded.postgres import EmbeddedPostgres
+from tests.payments.watching import unwatch, watch
 
 _START_SECONDS = 120  # a cold start also makes the database and seeds 90 days of usage
 
@@ -27,6 +28,7 @@ class RunningPortal:
 
     url: str
     data_dir: Path
+    sandbox_url: str
     _process: subprocess.Popen[bytes]
     _postgres: EmbeddedPostgres
 
@@ -62,7 +64,13 @@ class RunningPortal:
         }
 
     def stop(self) -> None:
-        """End every process and delete the data."""
+        """End every process and delete the data. AssertionError if Stripe's types hold against what was sent to the sandbox."""
+        try:
+            unwatch(self.sandbox_url)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(30)
@@ -92,15 +100,17 @@ def start_portal(data_dir: Path) -> RunningPortal:
             [sys.executable, "-m", "app.cli", "up"], cwd=PROJECT, env=inherited | own, stdout=log, stderr=log
         )
     postgres = EmbeddedPostgres(data_dir, "16" if version == "16" else "18")
-    portal = RunningPortal(f"http://127.0.0.1:{port}", data_dir, process, postgres)
+    services = f"http://127.0.0.1:{services_port}"
+    portal = RunningPortal(f"http://127.0.0.1:{port}", data_dir, f"{services}/stripe", process, postgres)
     deadline = time.monotonic() + _START_SECONDS
-    waiting_for = [f"{portal.url}/readyz", f"http://127.0.0.1:{services_port}/healthz"]
+    waiting_for = [f"{portal.url}/readyz", f"{services}/healthz"]
     while waiting_for:
         if process.poll() is not None or time.monotonic() > deadline:
-            portal.stop()
+            portal._end()
             raise AssertionError(f"the portal did not start:\n{output.read_text(errors='replace')}")
         waiting_for = [url for url in waiting_for if not _answers(url)]
         time.sleep(0.1)
+    watch(portal.sandbox_url, "sk_test_sandbox")
     return portal
 
 

@@ -33,10 +33,14 @@ async def test_the_list_leads_to_each_purchase(portal: RunningPortal, visiting: 
     for words in ("3 credits", "Elena Rivera", "Paid", "$30.00"):
         await expect(newest).to_contain_text(words)
     async with visit.context.expect_page() as opened:
-        await newest.get_by_role("link", name="receipt for 3 credits").click()
+        await newest.get_by_role("link", name="Stripe receipt for 3 credits").click()
     receipt = await opened.value
     await expect(receipt.get_by_text("$30.00").first).to_be_visible()
     await receipt.close()
+    address = await newest.get_by_role("link", name="PDF receipt for 3 credits").get_attribute("href")
+    pdf = await page.request.get(f"{portal.url}{address}")
+    assert (pdf.status, pdf.headers["content-type"]) == (200, "application/pdf")
+    assert (await pdf.body()).startswith(b"%PDF-")
 
     await newest.get_by_role("link", name="3 credits", exact=True).click()
     await expect(page.get_by_text("Visa ending in 4242")).to_be_visible()

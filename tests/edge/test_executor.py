@@ -184,7 +184,7 @@ def test_what_the_project_serves_by_attribute_has_no_resolver() -> None:
     for type_ in project._schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for name, definition in type_.fields.items():
-                if executor._attribute_of(type_, definition):
+                if executor._attribute_of(definition):
                     taken += 1
                     field = definition.extensions["strawberry-definition"]
                     assert (field.base_resolver, field.extensions, definition.args) == (None, [], {}), f"{type_}.{name}"
@@ -212,7 +212,7 @@ async def test_middleware_sees_every_field() -> None:
 
 def test_fields_with_permissions_resolvers_or_other_defaults_are_left_alone() -> None:
     leafy = schema._schema.type_map["Leafy"]
-    fast = {name for name, definition in leafy.fields.items() if executor._attribute_of(leafy, definition)}  # type: ignore[attr-defined]
+    fast = {name for name, definition in leafy.fields.items() if executor._attribute_of(definition)}  # type: ignore[attr-defined]
     assert fast == {
         "id", "name", "count", "ratio", "flag", "price", "at", "key", "colour", "maybeColour", "tags", "maybeTags", "alias",
     }  # fmt: skip
@@ -281,4 +281,4 @@ async def test_types_are_learnt_once_and_awaitables_never() -> None:
 
 def test_a_schema_without_strawberry_fields_has_no_leaves() -> None:
     core: GraphQLSchema = build_schema("type Query { a: Int }")
-    assert executor._attribute_of(core.query_type, core.query_type.fields["a"]) is None  # type: ignore[union-attr, arg-type]
+    assert executor._attribute_of(core.query_type.fields["a"]) is None  # type: ignore[union-attr, arg-type]

@@ -41,8 +41,16 @@ query Purchases($id: ID!, $first: Int!, $after: String) { pool(id: $id) {
     nodes { id status credits bonusCredits totalCredits unitPrice { amount currency } discount { amount } total { amount }
       base { amount } refunded { amount } card isAutomatic receiptUrl failureReason nextActionUrl
       progress { title explanation nextStep nextStepBy } timeline { kind title detail at }
+      refundable { amount } viewerCanRequestRefund refunds { id status explanation } disputes { id state }
       purchasedBy { id email } createdAt completedAt }
     edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }
+"""
+
+MONEY_BACK = """
+query MoneyBack($id: ID!) { pool(id: $id) { purchases(first: 5) { nodes { id status
+  refunded { amount } refundable { amount } viewerCanRequestRefund refundRequest { id status } timeline { kind title detail at }
+  refunds { id status origin amount { amount } reason explanation creditsTaken createdAt decidedAt succeededAt failedAt }
+  disputes { id state reason amount { amount } withdrawn { amount } explanation openedAt } } } } }
 """
 
 MEMBERSHIPS = """

@@ -15,7 +15,7 @@ from app.rules.errors import InsufficientLedger
 from app.services.ledger import Entry, EntryKind, lock_pool, post
 from app.services.ledger_audit import audit
 from app.tenancy import Database
-from tests.factories import make_household
+from tests.factories import leave_shortfall, make_household
 
 SEED = int(os.environ.get("PORTAL_TEST_SEED", random.SystemRandom().randrange(2**32)))
 OUT = {EntryKind.CONSUMPTION, EntryKind.TRANSFER_OUT, EntryKind.EXPIRATION}
@@ -83,11 +83,7 @@ async def test_the_ledger_does_what_a_plain_model_does(
     model.entries.append(("subscription_grant", "included", 6_000_000, 6_000_000))
     for entries, shortfall in changes:
         model.shortfall += shortfall
-        await inspector.execute(
-            "UPDATE credit_pools SET shortfall_credits = shortfall_credits + $2 WHERE id = $1",
-            household.pool_id,
-            Decimal(shortfall).scaleb(-6),
-        )
+        await leave_shortfall(inspector, household.pool_id, Decimal(shortfall).scaleb(-6))
         accepted = model.post([(kind.value, bucket.value, amount) for kind, bucket, amount in entries])
         try:
             async with database.transaction(household.worker) as tx:

@@ -5,8 +5,8 @@ import pytest
 from app.embedded.stripe.api import OPERATIONS
 from app.embedded.stripe.calls import API_VERSION, Operation
 from tests.payments import stripe_types
-from tests.payments.sandbox import DELIBERATELY_WRONG, faults_of
 from tests.payments.stripe_types import VERSION, call_of, faults
+from tests.payments.watching import DELIBERATELY_WRONG, faults_of
 
 GOOD = {
     "amount": "9500",

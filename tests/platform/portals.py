@@ -15,6 +15,7 @@ import psutil
 
 from app.config import PREFIX
 from app.embedded.postgres import EmbeddedPostgres
+from tests.payments.watching import is_watched, unwatch, watch
 
 _SECONDS = 90  # for a start on a busy machine
 
@@ -53,6 +54,10 @@ class Portal:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.port + 1}/stripe"
+
+    @property
     def postgres(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self.data_dir)
 
@@ -79,6 +84,7 @@ class Portal:
         while "Ctrl-C stops everything" not in self.output.read_text():
             assert process.poll() is None, self.output.read_text()
             time.sleep(0.02)
+        watch(self.sandbox_url, "sk_test_sandbox")
         return ready
 
     @property
@@ -110,15 +116,18 @@ class Portal:
     def end(self, number: signal.Signals) -> int:
         """Send the signal to `portal up` and wait for its end; its exit status."""
         assert self.process is not None
+        if is_watched(self.sandbox_url):
+            unwatch(self.sandbox_url)
         self.process.send_signal(number)
         return self.process.wait(30)
 
     def clean_up(self) -> None:
         """Leave nothing behind, whatever the test did."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(30)
-        self.postgres.destroy()
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.end(signal.SIGTERM)
+        finally:
+            self.postgres.destroy()
 
     def _argv(self, *command: str) -> list[str]:
         return [sys.executable, "-m", "app.cli", *command]

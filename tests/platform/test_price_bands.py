@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.commands.failures import CommandError
+from app.embedded.postgres import EmbeddedPostgres
 from tests.conftest import Urls
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,14 @@ async def test_an_operator_changes_prices(portal: Command, tmp_path: Path) -> No
         1,
         "portal: There is no band from 7 credits; there are bands from 1, 5, 10, 25, 50, 100.\n",
     )
+
+
+async def test_a_database_that_was_never_migrated(
+    typed: Typed, environment: dict[str, str], postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(environment, "PORTAL_DATABASE_URL", postgres.url("portal_owner", "postgres"))
+    for command in (("list",), ("history",), ("set", "10", "--bonus", "6%")):
+        assert await typed(*command) == (1, "the database is not up to date: run `portal migrate` first")
 
 
 TOML = """

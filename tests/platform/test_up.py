@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.payments import watching
 from tests.platform.portals import Portal, gone, three_free_ports
 
 VIEWER = "{ viewer { user { email } } }"
@@ -155,6 +156,16 @@ def test_a_second_portal_on_the_same_data_is_refused(portal: Portal) -> None:
     assert done.stderr.count("\n") == 1
     assert portal.process is not None
     assert portal.process.poll() is None
+
+
+def test_what_is_sent_to_its_sandbox_is_held_against_stripes_types(portal: Portal) -> None:
+    headers = {"Authorization": "Bearer sk_test_sandbox"}
+    assert httpx.post(
+        f"{portal.sandbox_url}/v1/customers", data={"foo": "1"}, headers=headers, trust_env=False
+    ).is_error
+    watching.look(portal.sandbox_url)
+    with pytest.raises(AssertionError, match="POST /v1/customers: foo: unknown"):
+        watching.complain()
 
 
 async def test_ctrl_c_leaves_no_process_and_the_second_start_has_the_data(portal: Portal) -> None:

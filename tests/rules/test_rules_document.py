@@ -25,7 +25,7 @@ def test_the_document_names_what_exists() -> None:
         ("`uq_users_subject`", "`uq_users_object`", "no constraint uq_users_object"),
         (" `app/rules/burn_order.py:burn` ", " – ", "names no function or no test"),
         ("| 19 |", "| 43.4 |", "ruling 19 is neither in a table nor open"),
-        ("22 (refunds", "(refunds", "ruling 22 is neither in a table nor open"),
+        ("15 (seats", "(seats", "ruling 15 is neither in a table nor open"),
         ("| 7 | Included", "| 7 | Included | credits", "a row has 5 cells, not 6"),
     ],
 )

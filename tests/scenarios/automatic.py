@@ -1,9 +1,12 @@
 """A household whose pool buys by itself: the plan is set as a person sets it, credits are spent as the AI gateway spends them."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from email.message import EmailMessage
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +24,8 @@ from app.services.spending.service import Spending
 from tests.scenarios.portal import INTENTS, Buying
 from tests.spending.till import worth
 
+EVERYBODY = ["adam@example.com", "olivia@example.com"]
+TRIES = 3  # the library's own, of one call
 PLAN: dict[str, Any] = {"enabled": True, "threshold": Decimal(5), "quantity": Decimal(10), "cap_credits": Decimal(100)}
 
 
@@ -30,6 +35,7 @@ class Automatic:
 
     buying: Buying
     spending: Spending
+    mailed_before: frozenset[str]
     card: str = ""
 
     @classmethod
@@ -38,7 +44,7 @@ class Automatic:
         database = buying.portal.database
         catalogue = CatalogueCache(database)
         await catalogue.current()
-        one = cls(buying, Spending(database, catalogue))
+        one = cls(buying, Spending(database, catalogue), frozenset(buying.portal.mailbox.names()))
         await one._customer()
         one.card = await one.attached(card)
         await one.plan(**{**PLAN, "payment_method_id": one.card, **plan})
@@ -79,6 +85,39 @@ class Automatic:
 
     async def hold(self, credits: str) -> Any:
         return (await self.submit(self.reserving(credits)))[0]
+
+    async def settle(self, hold: Reservation, credits: str) -> None:
+        (settled,) = await self.submit(Settle(hold.id, worth(credits)))
+        assert isinstance(settled, Reservation), settled
+
+    async def empty(self) -> None:
+        """Spend all that is available; nothing at all where there is nothing."""
+        available = (await self.buying.pool())["balance_available"]
+        if available:
+            await self.spend(f"{available}")
+
+    async def detach(self) -> None:
+        """Somebody takes the card away at Stripe."""
+        answer = await self.buying.sandbox.raw.post(f"/v1/payment_methods/{self.card}/detach")
+        answer.raise_for_status()
+
+    @asynccontextmanager
+    async def worker_waits(self) -> AsyncIterator[None]:
+        """Decisions are due later, for as long as the block lasts."""
+        await self.buying.portal.inspector.execute(
+            """CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN NEW.execute_after := now() + interval '1 hour'; RETURN NEW; END $$;
+               CREATE TRIGGER later BEFORE INSERT ON pgqueuer FOR EACH ROW WHEN (NEW.entrypoint = 'auto_purchase.decide')
+               EXECUTE FUNCTION later()"""
+        )
+        try:
+            yield
+        finally:
+            await self.buying.portal.inspector.execute("DROP TRIGGER later ON pgqueuer; DROP FUNCTION later()")
+            await self.buying.hurry()
+
+    async def lose_jobs(self) -> None:
+        await self.buying.portal.inspector.execute("DELETE FROM pgqueuer WHERE entrypoint = 'auto_purchase.decide'")
 
     def reserving(self, credits: str) -> Reserve:
         return Reserve(
@@ -139,6 +178,11 @@ class Automatic:
         for row in rows:
             found.setdefault(row["kind"].removeprefix("auto_purchase."), []).append(row["email"])
         return found
+
+    def mails(self) -> list[EmailMessage]:
+        """Those of this household: its owner is Olivia like everywhere, but nobody else runs at the same time."""
+        names = sorted(set(self.buying.portal.mailbox.names()) - self.mailed_before)
+        return [mail for name in names if (mail := self.buying.portal.mailbox.read(name)) is not None]
 
     async def audited(self) -> list[dict[str, Any]]:
         rows = await self.buying.rows(

@@ -130,7 +130,7 @@ def _endpoints(take: StripeWebhook) -> Starlette:
         return Response()
 
     return Starlette(
-        routes=[Route("/webhooks/stripe", take.__call__, methods=["POST"]), Route("/ignore", ignore, methods=["POST"])]
+        routes=[Route("/webhooks/stripe", take, methods=["POST"]), Route("/ignore", ignore, methods=["POST"])]
     )
 
 
@@ -257,10 +257,26 @@ class Buying:
         if not self.unbalanced:
             completed = await self.rows(
                 "SELECT stripe_payment_intent_id, payment_amount_cents FROM credit_purchases"
-                " WHERE tenant_id = $1 AND status = 'completed'"
+                " WHERE tenant_id = $1 AND status IN ('completed', 'refunded', 'partially_refunded')"
             )
             taken = {one["id"]: one["amount_received"] for one in await self.charges() if one["amount_received"]}
             assert taken == {row[0]: row[1] for row in completed}
+            await self._refunds_agree()
+
+    async def _refunds_agree(self) -> None:
+        """What is refunded here is refunded at Stripe, to the cent."""
+        rows = await self.rows(
+            "SELECT c.stripe_payment_intent_id, sum(r.amount_cents) FROM refunds r"
+            " JOIN credit_purchases c ON c.tenant_id = r.tenant_id AND c.id = r.purchase_id"
+            " WHERE r.tenant_id = $1 AND r.status IN ('processing', 'succeeded') GROUP BY 1"
+        )
+        at_stripe: dict[str, int] = {}
+        for charge in await self.charges():
+            answer = await self.sandbox.raw.get("/v1/refunds", params={"payment_intent": charge["id"], "limit": "100"})
+            for refund in answer.raise_for_status().json()["data"]:
+                if refund["status"] in {"pending", "succeeded"}:
+                    at_stripe[charge["id"]] = at_stripe.get(charge["id"], 0) + refund["amount"]
+        assert {row[0]: row[1] for row in rows} == at_stripe
 
 
 async def new_buying(portal: Portal, sandbox: Sandbox, gateway: Gateway) -> Buying:

@@ -10,6 +10,7 @@ from app.rules.errors import Forbidden, NotFound
 from app.rules.purchase_progress import decline_advice
 from app.rules.purchases import purchase_page
 from app.services.purchases import PurchaseCommand
+from tests.factories import leave_shortfall
 from tests.scenarios.portal import INTENTS, PUBLIC_URL, Buying
 
 
@@ -112,9 +113,7 @@ async def test_a_success_without_bonus_writes_one_entry(buying: Buying) -> None:
 
 
 async def test_incoming_credits_pay_a_shortfall_first(buying: Buying) -> None:
-    await buying.portal.inspector.execute(
-        "UPDATE credit_pools SET shortfall_credits = 8.25 WHERE tenant_id = $1", buying.household.tenant_id
-    )
+    await leave_shortfall(buying.portal.inspector, buying.household.pool_id, Decimal("8.25"))
     await buying.buy(await buying.command(credits_amount="10"))
     assert (await buying.entries())[1:] == [
         ("purchase", "purchased", "10", 2, "16"),

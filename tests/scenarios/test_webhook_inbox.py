@@ -177,7 +177,7 @@ async def test_without_a_database_stripe_is_asked_to_come_again(gateway: Gateway
     take = StripeWebhook(gateway, inbox, livemode=False)
     body = json.dumps(event(id="evt_early"))
     async with (
-        serving(lambda _: Starlette(routes=[Route("/hook", take.__call__, methods=["POST"])])) as url,
+        serving(lambda _: Starlette(routes=[Route("/hook", take, methods=["POST"])])) as url,
         new_browser() as browser,
     ):
         answer = await browser.post(f"{url}/hook", content=body, headers=sign(body))

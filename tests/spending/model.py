@@ -25,12 +25,35 @@ class Member:
 
 
 @dataclass
+class Purchase:
+    """Sold for `cents`; what went back of them, by whatever refund or dispute, and the millionths of a credit that followed."""
+
+    credits: Decimal
+    bonus: Decimal
+    cents: int
+    refunds: dict[str, int] = field(default_factory=dict)
+    disputes: dict[str, int] = field(default_factory=dict)
+    taken: tuple[Decimal, Decimal] = (ZERO, ZERO)
+
+    def due(self) -> tuple[Decimal, Decimal]:
+        back = min(sum(self.refunds.values()) + sum(self.disputes.values()), self.cents)
+        return _part(self.credits, back, self.cents), _part(self.bonus, back, self.cents)
+
+
+def _part(whole: Decimal, cents: int, of: int) -> Decimal:
+    """A share, half up to a millionth, in whole numbers."""
+    millionths = int(whole * 1_000_000)
+    return Decimal((2 * millionths * cents + of) // (2 * of)) / 1_000_000
+
+
+@dataclass
 class Pool:
     """One pool. Credits."""
 
     left: dict[str, Decimal]
     members: dict[str, Member]
     holds: dict[UUID, Hold] = field(default_factory=dict)
+    purchases: dict[UUID, Purchase] = field(default_factory=dict)
     reserved: Decimal = ZERO
     shortfall: Decimal = ZERO
 
@@ -91,6 +114,17 @@ class Pool:
         self.left[bucket] += amount
         self.pay()
         return True
+
+    def money_went(self, purchase: Purchase) -> None:
+        """The refunds or disputes of a purchase have changed: its credits go, or come back."""
+        due = purchase.due()
+        for bucket, now, before in zip(("purchased", "bonus"), due, purchase.taken, strict=True):
+            going = now - before
+            can = min(going, self.left[bucket], self.available) if going > 0 else going
+            self.left[bucket] -= can
+            self.shortfall += going - can
+        purchase.taken = due
+        self.pay()
 
     def transfer(self, other: "Pool", amount: Decimal) -> bool:
         purchased = min(amount, self.left["purchased"])

@@ -37,6 +37,15 @@ BREAKING = {
         "INSERT INTO credit_purchases (tenant_id, pool_id, user_id, idempotency_key, credits_amount, total_credits, unit_price_cents, "
         "base_cents, payment_amount_cents, status) SELECT tenant_id, id, owner_user_id, gen_random_uuid(), 1, 1, 1000, 1000, 1000, "
         "'completed' FROM credit_pools WHERE id = $1",
+    "a purchase says what its refunds and disputes gave back":
+        "UPDATE credit_purchases SET refunded_cents = refunded_cents + 1 WHERE pool_id = $1",
+    "the credits of what went back were taken back":
+        "INSERT INTO credit_reversals (tenant_id, pool_id, purchase_id, returned_cents, purchased_credits, bonus_credits, "
+        "shortfall_credits) SELECT tenant_id, pool_id, id, 0, 1, 0, 1 FROM credit_purchases WHERE pool_id = $1",
+    "reversed credits are in the ledger":
+        "UPDATE credit_reversals SET from_purchased = from_purchased + 1, from_bonus = from_bonus - 1 WHERE pool_id = $1",
+    "what is owed is what was used or reversed beyond the balance, less what was paid of it":
+        "UPDATE credit_pools SET shortfall_credits = shortfall_credits + 1 WHERE id = $1",
     "usage is what the consumption entries of requests say":
         "UPDATE credit_usage SET credits_consumed = credits_consumed + 1, credits_from_included = credits_from_included + 1 "
         "WHERE pool_id = $1",
@@ -56,6 +65,7 @@ async def test_the_audit_names_what_is_broken(new_till: NewTill, inspector: asyn
     till = await new_till(included=D(6), purchased=D(4))
     await till.settle((await till.reserve(1)).id, 2)
     await till.reserve(1)
+    await till.tell_refund(await till.buy(2, "0.5", 1000), "re_1", 400)
     await inspector.execute(f"ALTER TABLE credit_pools DROP CONSTRAINT IF EXISTS ck_credit_pools_{CHECK}")
     tenant = till.household.tenant_id
     before = {table: await _copy(inspector, table, tenant) for table in _TABLES}
@@ -69,6 +79,8 @@ async def test_the_audit_names_what_is_broken(new_till: NewTill, inspector: asyn
 
 
 _TABLES = (
+    "credit_reversals",
+    "refunds",
     "credit_purchases",
     "usage_rollups",
     "credit_usage",
@@ -110,6 +122,7 @@ async def _put_back(inspector: asyncpg.Connection, table: str, tenant: object, r
         "monthly_included_total = monthly_included_total + 1, balance_available = balance_available + 1",
         "bonus_remaining = 7, balance_available = balance_available + 7",
         "ledger_sequence = 0, held_count = 9",
+        "shortfall_credits = 9",
     ],
 )
 async def test_a_rebuild_restores_the_balances(new_till: NewTill, broken: str) -> None:

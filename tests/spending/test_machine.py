@@ -31,15 +31,16 @@ from app.services.spending.service import Spending
 from app.tenancy import Database
 from tests.conftest import Urls
 from tests.factories import Household, make_household
-from tests.spending.model import Hold, Member, Pool
+from tests.spending.model import Hold, Member, Pool, Purchase
 from tests.spending.till import Till, worth
 
 EXAMPLES = int(os.environ.get("PORTAL_TEST_EXAMPLES", "100"))
-STEPS = 10
+STEPS = 15
 CORNERS = (
     "held", "settled", "released", "expired", "NOT_FOUND", "IDEMPOTENCY_MISMATCH", "RESERVATION_CLOSED", "MEMBER_SUSPENDED", "SHORTFALL",
-    "DAILY_LIMIT", "INSUFFICIENT_CREDITS",
+    "DAILY_LIMIT", "INSUFFICIENT_CREDITS", "refund", "refund failed", "owing after money went", "disputed", "dispute won",
 )  # fmt: skip
+SOLD = (("1", "0", 1), ("1.5", "0.1", 97), ("2", "0.333333", 3), ("5", "0.5", 4999))  # credits, bonus, cents
 PEOPLE = ("olivia", "mia", "rosa")
 
 AMOUNTS = tuple(
@@ -125,8 +126,9 @@ class Machine(RuleBasedStateMachine):
             )
             for included in (Decimal(6), Decimal(0))
         ]
-        self._buy(1, Decimal(5), Decimal("0.5"))
         self.till = Till(self.world.database, self.world.spending, self.world.inspector, self.household)
+        self._buy_by_card(0, "1.5", "0.1", 97)
+        self._buy_by_card(1, "5", "0.5", 4999)
         self._compare()
 
     @rule(pool=pools, chance=chances)
@@ -173,9 +175,13 @@ class Machine(RuleBasedStateMachine):
         else:
             self.spend(pool, chance)
 
-    @rule(pool=pools, amount=amounts, bonus=amounts)
-    def purchase(self, pool: int, amount: Decimal, bonus: Decimal) -> None:
-        self._buy(pool, amount, bonus)
+    @rule(pool=pools, amount=amounts, bonus=amounts, chance=chances)
+    def purchase(self, pool: int, amount: Decimal, bonus: Decimal, chance: random.Random) -> None:
+        """Credits without a purchase's row, of any amount; or by card, so that the money may go back."""
+        if chance.random() < 0.5:
+            self._buy(pool, amount, bonus)
+        else:
+            self._buy_by_card(pool, *chance.choice(SOLD))
         self._compare()
 
     def _buy(self, pool: int, amount: Decimal, bonus: Decimal) -> None:
@@ -188,6 +194,48 @@ class Machine(RuleBasedStateMachine):
         self._run(buy())
         self.pools[pool].left["purchased"] += amount
         assert self.pools[pool].add("bonus", bonus)
+
+    def _buy_by_card(self, pool: int, amount: str, bonus: str, cents: int) -> None:
+        purchase_id = self._run(self.till.buy(amount, bonus, cents, pool_id=self.pool_ids[pool]))
+        self.pools[pool].purchases[purchase_id] = Purchase(Decimal(amount), Decimal(bonus), cents)
+        self.pools[pool].left["purchased"] += Decimal(amount)
+        assert self.pools[pool].add("bonus", Decimal(bonus))
+
+    @rule(pool=pools, chance=chances, share=st.floats(0, 1))
+    def money_goes_back(self, pool: int, chance: random.Random, share: float) -> None:
+        """By a refund or a dispute of a purchase, whatever went back of it before; and the other way."""
+        purchase_id, purchase = chance.choice(list(self.pools[pool].purchases.items()))
+        (self._refund if chance.random() < 0.5 else self._dispute)(pool, purchase_id, purchase, chance, share)
+        self.answers["owing after money went"] += self.pools[pool].shortfall > 0
+        self._compare()
+
+    def _refund(self, pool: int, purchase_id: UUID, purchase: Purchase, chance: random.Random, share: float) -> None:
+        """Some of what is left goes back, or a refund fails that had gone back; told once, twice, or out of order."""
+        gone = [name for name, cents in purchase.refunds.items() if cents]
+        left = purchase.cents - sum(purchase.refunds.values())
+        failed = bool(gone) and (left == 0 or chance.random() < 0.3)
+        if failed:
+            name = chance.choice(gone)
+            cents, purchase.refunds[name] = purchase.refunds[name], 0
+        else:
+            name, cents = f"re_{purchase_id}_{len(purchase.refunds)}", max(round(left * share), 1)
+            purchase.refunds[name] = cents
+        self.pools[pool].money_went(purchase)
+        self._run(self.till.tell_refund(purchase_id, name, cents, failed=failed))
+        if failed or chance.random() < 0.5:  # an old word, or the same again
+            self._run(self.till.tell_refund(purchase_id, name, cents))
+        self.answers["refund failed" if failed else "refund"] += 1
+
+    def _dispute(self, pool: int, purchase_id: UUID, purchase: Purchase, chance: random.Random, share: float) -> None:
+        """A bank takes some of a purchase's money, more or less of it, or gives it back; told once or twice."""
+        name = f"du_{purchase_id}_{chance.randrange(2)}"
+        withdrawn = chance.choice((0, round(purchase.cents * share), purchase.cents))
+        purchase.disputes[name] = withdrawn
+        self.pools[pool].money_went(purchase)
+        for _ in range(chance.randint(1, 2)):
+            status = "lost" if withdrawn else "won"
+            self._run(self.till.tell_dispute(purchase_id, name, purchase.cents, withdrawn, status))
+        self.answers["disputed" if withdrawn else "dispute won"] += 1
 
     @rule(pool=pools, bucket=st.sampled_from(Bucket), amount=amounts, taken=st.booleans())
     def adjust(self, pool: int, bucket: Bucket, amount: Decimal, *, taken: bool) -> None:
@@ -242,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         who=people,
         limit=st.sampled_from((None, None, "2", "6")),
         chance=chances,
-        suspended=st.sampled_from((False, False, True)),
+        suspended=st.booleans(),
     )
     def change_member(self, pool: int, who: str, limit: str | None, chance: random.Random, *, suspended: bool) -> None:
         self._execute(

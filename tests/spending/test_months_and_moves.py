@@ -12,6 +12,7 @@ from app.rules.errors import InsufficientLedger, Invalid, NotFound, Refusal
 from app.services.catalogue import CatalogueCache
 from app.services.grants import adjust, due_pools, reset_month, transfer
 from app.services.upkeep import Upkeep
+from tests.factories import leave_shortfall
 from tests.spending.conftest import NewTill
 from tests.spending.till import Till
 
@@ -160,10 +161,11 @@ async def test_what_is_held_cannot_be_taken(new_till: NewTill) -> None:
 async def second_pool(till: Till, shortfall: int = 0) -> UUID:
     pool_id = uuid4()
     await till.inspector.execute(
-        "INSERT INTO credit_pools (tenant_id, id, name, pool_type, owner_user_id, shortfall_credits) "
-        "VALUES ($1, $2, 'second', 'team', $3, $4)",
-        till.household.tenant_id, pool_id, till.user(), shortfall,
+        "INSERT INTO credit_pools (tenant_id, id, name, pool_type, owner_user_id) "
+        "VALUES ($1, $2, 'second', 'team', $3)",
+        till.household.tenant_id, pool_id, till.user(),
     )  # fmt: skip
+    await leave_shortfall(till.inspector, pool_id, D(shortfall))
     return pool_id
 
 

@@ -1,7 +1,7 @@
 """A household's till: the commands of spending by short names, and what the rows say afterwards."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,8 +10,13 @@ import asyncpg
 
 from app.auth.actor import Principal, ServicePrincipal
 from app.auth.api_keys import generate, parse
+from app.payments.refunds import StripeDispute, StripeRefund
+from app.rules.burn_order import Bucket
 from app.rules.consumption import Figures, RequestType
 from app.rules.errors import Refusal
+from app.rules.refunds import RefundStatus
+from app.services import disputes, refund_outcomes, reversals
+from app.services.ledger import Entry, EntryKind, lock_pool, post
 from app.services.spending.commands import DEFAULT_HOLD, Command, Release, Reservation, Reserve, Settle
 from app.services.spending.lanes import Answer
 from app.services.spending.service import Spending
@@ -152,6 +157,41 @@ class Till:
             {name: value for name, value in pool.items() if name not in unsteady} for pool in rows["credit_pools"]
         ]  # type: ignore[assignment, misc]
         return rows
+
+    async def buy(
+        self, credits: Decimal | str, bonus: Decimal | str, cents: int, *, pool_id: UUID | None = None
+    ) -> UUID:
+        """A completed purchase with its entries, as it is once Stripe has taken the money."""
+        purchase_id, bought, given = uuid4(), Decimal(credits), Decimal(bonus)
+        await self.inspector.execute(
+            "INSERT INTO credit_purchases (tenant_id, id, pool_id, user_id, idempotency_key, credits_amount, bonus_credits, total_credits,"
+            " unit_price_cents, base_cents, payment_amount_cents, status, stripe_payment_intent_id)"
+            " SELECT tenant_id, $2::uuid, id, owner_user_id, $2, $3::numeric, $4::numeric, $3 + $4, 1, $5, $5, 'completed', 'pi_' || $2"
+            " FROM credit_pools WHERE id = $1",
+            pool_id or self.pool_id, purchase_id, bought, given, cents,
+        )  # fmt: skip
+        entries = (
+            Entry(EntryKind.PURCHASE, Bucket.PURCHASED, bought, source_id=str(purchase_id)),
+            Entry(EntryKind.BONUS_GRANT, Bucket.BONUS, given, source_id=str(purchase_id)),
+        )
+        async with self.database.transaction(self.household.worker) as tx:
+            await post(tx, await lock_pool(tx, pool_id or self.pool_id), [entry for entry in entries if entry.amount])
+        return purchase_id
+
+    async def tell_refund(self, purchase_id: UUID, refund_id: str, cents: int, *, failed: bool = False) -> None:
+        """What Stripe says of a refund, by the service's own way of taking it."""
+        status = RefundStatus.FAILED if failed else RefundStatus.SUCCEEDED
+        told = StripeRefund(refund_id, status, cents, "usd", "unknown" if failed else None, {})
+        async with self.database.transaction(self.household.worker) as tx:
+            purchase = await reversals.lock_purchase(tx, purchase_id)
+            await refund_outcomes.apply(tx, purchase, told, datetime.now(UTC))
+
+    async def tell_dispute(self, purchase_id: UUID, dispute_id: str, amount: int, withdrawn: int, status: str) -> None:
+        """What Stripe says of a dispute."""
+        now = datetime.now(UTC)
+        told = StripeDispute(dispute_id, status, "fraudulent", amount, withdrawn, "usd", None, now)
+        async with self.database.transaction(self.household.worker) as tx:
+            await disputes.apply(tx, await reversals.lock_purchase(tx, purchase_id), told, now)
 
     async def new_key(self, *scopes: str, pool_id: UUID | None = None) -> ServicePrincipal:
         """An API key of the tenant."""

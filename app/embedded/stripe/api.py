@@ -12,7 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.embedded.stripe import charges, customers, payment_intents, payment_methods, setup_intents
+from app.embedded.stripe import (
+    charges,
+    customers,
+    disputes,
+    payment_intents,
+    payment_methods,
+    refunds,
+    setup_intents,
+)
 from app.embedded.stripe.calls import API_VERSION, Call, Operation
 from app.embedded.stripe.faults import Fault, Faults, Journal
 from app.embedded.stripe.parameters import decode
@@ -35,6 +43,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *setup_intents.OPERATIONS,
     *payment_intents.OPERATIONS,
     *charges.OPERATIONS,
+    *refunds.OPERATIONS,
+    *disputes.OPERATIONS,
 )
 _ROUTES = [
     (operation, re.compile(re.escape(operation.path).replace(r"\{\}", "([A-Za-z0-9_-]+)"))) for operation in OPERATIONS

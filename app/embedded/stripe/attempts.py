@@ -1,6 +1,6 @@
 """What happens to a PaymentIntent: an attempt to pay, the bank's 3-D Secure step, the end of a payment in processing."""
 
-from app.embedded.stripe import charges, payment_methods
+from app.embedded.stripe import charges, disputes, payment_methods
 from app.embedded.stripe.calls import Call
 from app.embedded.stripe.cards import AUTHENTICATION_REQUIRED, GENERIC, Decline, TestCard
 from app.embedded.stripe.refusals import Record, Refusal, documentation
@@ -114,7 +114,15 @@ def _finish(call: Call, intent: Record, method: Record) -> Record:
             payment_methods.attach_to(call, method, intent["customer"])
         call.state.save_private(method["id"], used_up=False, set_up=intent["setup_future_usage"] == "off_session")
     call.emit("payment_intent.succeeded", intent)
+    _dispute(call, intent, payment_methods.behaviour(call, method))
     return intent
+
+
+def _dispute(call: Call, intent: Record, card: TestCard) -> None:
+    charge = call.state.find("charge", intent["latest_charge"]) if card.dispute else None
+    if charge is not None:
+        inquiry = card.dispute == "inquiry"
+        disputes.open_dispute(call, charge, reason="fraudulent" if inquiry else str(card.dispute), inquiry=inquiry)
 
 
 def _refused(call: Call, intent: Record, method: Record, decline: Decline) -> Refusal:

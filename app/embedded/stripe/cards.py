@@ -29,6 +29,8 @@ class TestCard:
     authentication: Literal["none", "always", "until_set_up"] = "none"
     processing: bool = False
     funding: str = "credit"
+    refund: Literal["succeeds", "pends", "fails"] = "succeeds"  # fails: after it has succeeded
+    dispute: Literal["fraudulent", "product_not_received", "inquiry"] | None = None  # opened right after the payment
     declined_when: Literal["saved_or_charged", "charged"] = "saved_or_charged"
 
     @property
@@ -102,6 +104,11 @@ CARDS = (
         INSUFFICIENT,
         authentication="always",
     ),
+    TestCard("4000000000007726", "visa", ("pm_card_pendingRefund",), refund="pends"),
+    TestCard("4000000000005126", "visa", ("pm_card_refundFail",), refund="fails"),
+    TestCard("4000000000000259", "visa", ("pm_card_createDispute",), dispute="fraudulent"),
+    TestCard("4000000000002685", "visa", ("pm_card_createDisputeProductNotReceived",), dispute="product_not_received"),
+    TestCard("4000000000001976", "visa", ("pm_card_createDisputeInquiry",), dispute="inquiry"),
     # Stripe has no card that stays in processing (bank debits do): this one is the sandbox's own.
     TestCard("4000000000070005", "visa", ("pm_card_sandboxProcessing",), processing=True),
 )

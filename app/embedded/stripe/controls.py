@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.embedded.stripe import attempts
+from app.embedded.stripe import attempts, disputes, refunds
 from app.embedded.stripe.api import Api
 from app.embedded.stripe.calls import Call
 from app.embedded.stripe.faults import Fault
@@ -41,6 +41,9 @@ class Controls:
             ("DELETE", "/deliver", self.forget_deliveries),
             ("GET", "/events", self.events),
             ("POST", "/settle", self.settle),
+            ("POST", "/refunds", self.settle_refund),
+            ("POST", "/disputes", self.open_dispute),
+            ("POST", "/disputes/change", self.change_dispute),
         ]
         return [Route(path, self._guarded(endpoint), methods=[method]) for method, path, endpoint in switches]
 
@@ -62,9 +65,9 @@ class Controls:
         return JSONResponse([asdict(seen) for seen in self._api.journal.requests])
 
     async def forget_requests(self, _: Request) -> JSONResponse:
-        """Start the journal anew."""
-        self._api.journal.requests.clear()
-        return JSONResponse({})
+        """Start the journal anew: {"requests": what stood in it, "lost": how many requests it had no room for}."""
+        requests, lost = self._api.journal.take()
+        return JSONResponse({"requests": [asdict(seen) for seen in requests], "lost": lost})
 
     async def add_fault(self, request: Request) -> JSONResponse:
         """Have a fault strike: the fields of `Fault`."""
@@ -104,6 +107,40 @@ class Controls:
             settled = attempts.settle(call, intent, succeeded=bool(asked.get("succeeded", True)))
         self._webhooks.wake()
         return JSONResponse(settled)
+
+    async def settle_refund(self, request: Request) -> JSONResponse:
+        """End a refund, or let it fail later: {"refund": id, "succeeded": bool, "failure_reason": word}."""
+        asked = await _object(request)
+        refund = self._named("refund", asked.pop("refund", None))
+        with self._state.transaction():
+            ended = refunds.settle(Call(self._state, self._api.base_url(request)), refund, **asked)
+        self._webhooks.wake()
+        return JSONResponse(ended)
+
+    async def open_dispute(self, request: Request) -> JSONResponse:
+        """Dispute a payment: {"payment_intent": id, "amount": cents, "reason": word, "inquiry": bool}."""
+        asked = await _object(request)
+        intent = self._named("payment_intent", asked.pop("payment_intent", None))
+        charge = self._named("charge", intent["latest_charge"])
+        with self._state.transaction():
+            opened = disputes.open_dispute(Call(self._state, self._api.base_url(request)), charge, **asked)
+        self._webhooks.wake()
+        return JSONResponse(opened)
+
+    async def change_dispute(self, request: Request) -> JSONResponse:
+        """Decide a dispute: {"dispute": id, "status": word, "amount": cents, "moved": cents given back or (below zero) taken}."""
+        asked = await _object(request)
+        dispute = self._named("dispute", asked.pop("dispute", None))
+        with self._state.transaction():
+            changed = disputes.change(Call(self._state, self._api.base_url(request)), dispute, **asked)
+        self._webhooks.wake()
+        return JSONResponse(changed)
+
+    def _named(self, kind: str, object_id: Any) -> dict[str, Any]:
+        found = self._state.find(kind, str(object_id))
+        if found is None:
+            raise missing(kind, str(object_id), kind, status=404)
+        return found
 
 
 async def _object(request: Request) -> dict[str, Any]:

@@ -60,12 +60,21 @@ class Journal:
 
     def __init__(self, length: int = 5000) -> None:
         self.requests: deque[Seen] = deque(maxlen=length)
+        self._noted = 0
 
     def note(self, method: str, path: str, items: list[tuple[str, str]], headers: dict[str, str]) -> None:
         """Keep a request."""
         masked = tuple((name, "*" * len(value) if name in _SECRET else value) for name, value in items)
         kept = {name: value for name, value in headers.items() if name in _KEPT_HEADERS}
         self.requests.append(Seen(method, path, masked, kept))
+        self._noted += 1
+
+    def take(self) -> tuple[list[Seen], int]:
+        """The requests since the last time, and how many more there were than are kept. Forgets them."""
+        taken, lost = list(self.requests), self._noted - len(self.requests)
+        self.requests.clear()
+        self._noted = 0
+        return taken, lost
 
 
 _SECRET = {"card[number]", "card[cvc]", "key"}

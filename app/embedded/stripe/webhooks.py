@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import httpx
 
-from app.embedded.stripe import attempts
+from app.embedded.stripe import attempts, refunds
 from app.embedded.stripe.calls import Call
 from app.embedded.stripe.refusals import Record
 from app.embedded.stripe.state import State
@@ -88,6 +88,7 @@ class Webhooks:
         base_url = self._state.setting("base").get("url", "")
         with self._state.transaction():
             attempts.settle_due(Call(self._state, base_url))
+            refunds.settle_due(Call(self._state, base_url))
 
     async def deliver(self) -> list[Record]:
         """Deliver everything that is still to be delivered, whatever its hour; how each attempt ended."""

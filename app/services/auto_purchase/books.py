@@ -51,24 +51,30 @@ async def read(tx: Transaction, pool_id: UUID) -> Books:
     settings = AutoPurchaseSettings
     row = (
         await tx.execute(
-            select(settings.__table__, CreditPool.time_zone, in_flight().label("in_flight"))
+            select(
+                settings.__table__, CreditPool.id.label("pool"), CreditPool.time_zone, in_flight().label("in_flight")
+            )
             .select_from(CreditPool)
             .outerjoin(settings, (settings.tenant_id == CreditPool.tenant_id) & (settings.pool_id == CreditPool.id))
             .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)
         )
     ).one()
-    stored = row._asdict()
-    known = stored["pool_id"] is not None
+    return stored(row._asdict())
+
+
+def stored(row: Mapping[str, Any]) -> Books:
+    """The books out of a row: the pool as `pool`, its `time_zone`, `in_flight`, and the columns of auto_purchase_settings, or nulls."""
+    known = row["pool_id"] is not None
     return Books(
-        pool_id,
-        row.time_zone,
-        plan(stored) if known else Plan(),
-        standing(stored) if known else Standing(),
-        row.in_flight,
+        pool_id=row["pool"],
+        time_zone=row["time_zone"],
+        plan=_plan(row) if known else Plan(),
+        standing=_standing(row) if known else Standing(),
+        in_flight=row["in_flight"],
     )
 
 
-def plan(row: Mapping[str, Any]) -> Plan:
+def _plan(row: Mapping[str, Any]) -> Plan:
     """A row of auto_purchase_settings as people have set it."""
     return Plan(
         enabled=row["enabled"],
@@ -82,7 +88,7 @@ def plan(row: Mapping[str, Any]) -> Plan:
     )
 
 
-def standing(row: Mapping[str, Any]) -> Standing:
+def _standing(row: Mapping[str, Any]) -> Standing:
     """What the same row says has come of it."""
     return Standing(
         purchases=row["auto_purchases_this_month"],

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from app.rules.auto_purchase import Standing, Stop, advice, after_completion, after_failure
 from app.rules.money import units
+from app.rules.purchase_progress import card_text
 from app.services.auto_purchase import books
 from app.services.auto_purchase.books import Books
 from app.services.auto_purchase.notices import Happening, tell
@@ -68,5 +69,5 @@ def _sold(found: Books, purchase: Row[Any]) -> dict[str, Any]:
         "threshold": f"{found.plan.threshold.normalize():f}",
         "total": f"{units(purchase.payment_amount_cents)}",
         "currency": purchase.payment_currency,
-        "card": f"The card {purchase.payment_method}",
+        "card": card_text(purchase.payment_method),
     }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.payments.gateway import Gateway
 from app.services.purchases import Purchasing
+from app.services.refunds import Refunding
 from app.tenancy import Database
 
 Event: TypeAlias = dict[str, Any]  # as Stripe sent it, its signature verified
@@ -28,6 +29,10 @@ class Services:
     gateway: Gateway
     database: Database
     purchasing: Purchasing
+
+    @property
+    def refunding(self) -> Refunding:
+        return Refunding(self.database, self.gateway, self.purchasing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.services import billing_events
 from app.services.stripe_events.handler import Event, Handler, Services
 from app.services.stripe_events.payments import PAYMENT
+from app.services.stripe_events.refunds import MONEY_BACK
 from app.services.stripe_events.setups import SETUP
 from app.tenancy import CONNECTION_ERRORS
 
@@ -20,6 +21,15 @@ HANDLERS: Mapping[str, Handler] = {
     "payment_intent.processing": PAYMENT,
     "payment_intent.requires_action": PAYMENT,
     "payment_intent.canceled": PAYMENT,
+    "refund.created": MONEY_BACK,
+    "refund.updated": MONEY_BACK,
+    "refund.failed": MONEY_BACK,
+    "charge.refunded": MONEY_BACK,
+    "charge.dispute.created": MONEY_BACK,
+    "charge.dispute.updated": MONEY_BACK,
+    "charge.dispute.closed": MONEY_BACK,
+    "charge.dispute.funds_withdrawn": MONEY_BACK,
+    "charge.dispute.funds_reinstated": MONEY_BACK,
     "setup_intent.succeeded": SETUP,
 }
 

@@ -80,12 +80,12 @@ function SignedIn({ viewer }: { viewer: Viewer }) {
 
 function Navigation() {
   const look =
-    "relative flex h-full items-center px-3 text-sm text-ink-soft transition-colors hover:text-ink -outline-offset-4 " +
+    "relative flex h-full shrink-0 items-center px-3 text-sm whitespace-nowrap text-ink-soft max-sm:px-2 max-sm:text-xs transition-colors hover:text-ink -outline-offset-4 " +
     "data-[status=active]:font-medium data-[status=active]:text-ink " +
-    "data-[status=active]:after:absolute data-[status=active]:after:inset-x-3 data-[status=active]:after:bottom-0 " +
+    "data-[status=active]:after:absolute data-[status=active]:after:inset-x-3 max-sm:data-[status=active]:after:inset-x-2 data-[status=active]:after:bottom-0 " +
     "data-[status=active]:after:h-0.5 data-[status=active]:after:rounded-full data-[status=active]:after:bg-accent";
   return (
-    <nav aria-label="Main" className="flex h-full max-sm:h-11">
+    <nav aria-label="Main" className="flex h-full max-sm:h-11 max-sm:overflow-x-auto max-sm:[scrollbar-width:none]">
       <Link to="/" activeOptions={{ exact: true, includeSearch: false }} className={look}>
         Overview
       </Link>
@@ -94,6 +94,9 @@ function Navigation() {
       </Link>
       <Link to="/purchases" activeOptions={{ includeSearch: false }} className={look}>
         Purchases
+      </Link>
+      <Link to="/payment" activeOptions={{ includeSearch: false }} className={look}>
+        Payment methods
       </Link>
     </nav>
   );
@@ -120,7 +123,7 @@ function Frame({ navigation, account, children }: FrameProps) {
             <Mark className="size-7" />
             Billing
           </Link>
-          <div className="self-stretch max-sm:order-last max-sm:-mx-3 max-sm:w-full">{navigation}</div>
+          <div className="self-stretch max-sm:order-last max-sm:-mx-2 max-sm:w-[calc(100%+1rem)]">{navigation}</div>
           <div className="ml-auto flex min-w-0 items-center gap-2">{account}</div>
         </div>
       </header>

@@ -47,8 +47,21 @@ const purchaseRoute = createRoute({
   component: lazyRouteComponent(() => import("@/features/purchases/PurchasePage"), "PurchasePage"),
 });
 
+interface PaymentSearch {
+  /** Stripe's id of a card's setup: the browser comes back from the bank. */
+  setup_intent?: string;
+}
+
+const paymentRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/payment",
+  validateSearch: (search: Record<string, unknown>): PaymentSearch =>
+    typeof search["setup_intent"] === "string" ? { setup_intent: search["setup_intent"] } : {},
+  component: lazyRouteComponent(() => import("@/features/paymentMethods/PaymentMethodsPage"), "PaymentMethodsPage"),
+});
+
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([overviewRoute, buyRoute, purchasesRoute, purchaseRoute]),
+  routeTree: rootRoute.addChildren([overviewRoute, buyRoute, purchasesRoute, purchaseRoute, paymentRoute]),
   scrollRestoration: true,
   defaultPreload: "intent",
   defaultErrorComponent: Broken,

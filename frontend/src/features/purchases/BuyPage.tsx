@@ -85,7 +85,7 @@ function Buy({ bands, pool }: BuyProps) {
             onType={choose}
           />
           <PaymentCard
-            config={config}
+            poolId={pool.id}
             formId={formId}
             locked={locked}
             onSubmit={(createPaymentMethod) => {
@@ -100,7 +100,7 @@ function Buy({ bands, pool }: BuyProps) {
               formId={formId}
               quote={quote}
               state={state}
-              payable={config.kind === "ready" && config.config.stripe.apiBase !== null}
+              payable={config.kind === "ready"}
               onResend={(attempt) => void resend(attempt)}
             />
           </div>

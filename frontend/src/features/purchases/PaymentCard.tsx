@@ -1,53 +1,92 @@
-import type { AppConfigState } from "@/app/appConfig";
-import { Button } from "@/design/Button";
+import { useState, type ReactNode } from "react";
+import { useQuery } from "urql";
 import { Card } from "@/design/Card";
-import { Notice } from "@/design/Notice";
-import { Skeleton } from "@/design/Skeleton";
-import { CardForm } from "./cardForm";
+import { CardForm } from "@/features/paymentMethods/CardForm";
+import type { CardInHand } from "@/features/paymentMethods/cardInHand";
+import { CardBadges } from "@/features/paymentMethods/CardBadges";
+import { PaymentMethodsDocument, type PaymentMethod } from "@/features/paymentMethods/paymentMethodQueries";
+import { cardName, expiryText } from "@/features/paymentMethods/words";
 
 interface PaymentCardProps {
-  config: AppConfigState;
+  poolId: string;
   formId: string;
   locked: boolean;
-  onSubmit: (createPaymentMethod: () => Promise<string>) => void;
+  onSubmit: (createPaymentMethod: CardInHand["createPaymentMethod"]) => void;
 }
 
-/** How it is paid. */
-export function PaymentCard({ config, formId, locked, onSubmit }: PaymentCardProps) {
-  return <Card title="Card">{content(config, { formId, locked, onSubmit })}</Card>;
-}
+const newCard = "new";
 
-function content(config: AppConfigState, { formId, locked, onSubmit }: Omit<PaymentCardProps, "config">) {
-  if (config.kind === "loading") return <Skeleton className="h-40" />;
-  if (config.kind === "failed") {
-    return (
-      <Notice
-        tone="danger"
-        title="The card form couldn’t be loaded"
-        action={
-          <Button size="small" onClick={config.retry}>
-            Try again
-          </Button>
-        }
-      />
-    );
-  }
-  const { stripe, env } = config.config;
-  if (stripe.apiBase === null) {
-    return (
-      <Notice tone="caution" title="Card payments aren’t available here yet">
-        This installation uses a live Stripe account, whose payment form is still to come. Nothing can be charged.
-      </Notice>
-    );
-  }
+/** How it is paid: with one of the pool's cards, or with a new one. */
+export function PaymentCard({ poolId, formId, locked, onSubmit }: PaymentCardProps) {
+  // Asked apart from the prices: Stripe, which keeps the cards, may be slow or away, and a new card can be typed all the same.
+  const [{ data }] = useQuery({ query: PaymentMethodsDocument, variables: { poolId } });
+  const saved = (data?.pool?.paymentMethods ?? []).filter(({ expiry }) => expiry !== "EXPIRED");
+  const [chosen, setChosen] = useState<string | null>(null);
+  const preferred = saved.find(({ isDefault }) => isDefault) ?? saved[0];
+  const choice = chosen ?? preferred?.id ?? newCard;
+  const card = saved.find(({ id }) => id === choice);
   return (
-    <CardForm
-      id={formId}
-      apiBase={stripe.apiBase}
-      publishableKey={stripe.publishableKey}
-      testCards={env === "development"}
-      disabled={locked}
-      onSubmit={onSubmit}
-    />
+    <Card title="Card">
+      {saved.length > 0 && <Choices saved={saved} choice={choice} disabled={locked} onChoose={setChosen} />}
+      {card === undefined ? (
+        <CardForm id={formId} disabled={locked} onSubmit={(typed) => onSubmit(typed.createPaymentMethod)} />
+      ) : (
+        <form
+          id={formId}
+          onSubmit={(event) => {
+            event.preventDefault();
+            onSubmit(() => Promise.resolve(card.id));
+          }}
+        />
+      )}
+    </Card>
+  );
+}
+
+interface ChoicesProps {
+  saved: PaymentMethod[];
+  choice: string;
+  disabled: boolean;
+  onChoose: (choice: string) => void;
+}
+
+function Choices({ saved, choice, disabled, onChoose }: ChoicesProps) {
+  return (
+    <fieldset disabled={disabled} className="mb-5 grid gap-2">
+      <legend className="sr-only">Pay with</legend>
+      {saved.map((card) => (
+        <Choice key={card.id} value={card.id} choice={choice} onChoose={onChoose}>
+          <span className="font-medium">{cardName(card)}</span>
+          <CardBadges card={card} />
+          <span className="text-xs text-ink-faint sm:ml-auto">{expiryText(card.expiresOn)}</span>
+        </Choice>
+      ))}
+      <Choice value={newCard} choice={choice} onChoose={onChoose}>
+        <span className="font-medium">A new card</span>
+      </Choice>
+    </fieldset>
+  );
+}
+
+interface ChoiceProps {
+  value: string;
+  choice: string;
+  onChoose: (choice: string) => void;
+  children: ReactNode;
+}
+
+function Choice({ value, choice, onChoose, children }: ChoiceProps) {
+  return (
+    <label className="flex min-h-11 flex-wrap items-center gap-x-3 gap-y-1 rounded-lg border border-line-strong/60 px-3.5 py-2 text-sm has-[:checked]:border-accent has-[:checked]:bg-accent-wash">
+      <input
+        type="radio"
+        name="card"
+        value={value}
+        checked={choice === value}
+        className="size-4 accent-accent"
+        onChange={() => onChoose(value)}
+      />
+      {children}
+    </label>
   );
 }

@@ -107,18 +107,24 @@ function PurchaseRow({ purchase }: { purchase: PurchaseRowFragment }) {
   );
 }
 
-function ReceiptLinks({ purchase: { receiptUrl, credits } }: { purchase: PurchaseRowFragment }) {
-  if (receiptUrl == null) return null;
+function ReceiptLinks({ purchase: { receiptUrl, receiptPdf, credits } }: { purchase: PurchaseRowFragment }) {
+  const look = "inline-flex items-center gap-1 rounded text-accent underline underline-offset-4";
+  const what = `receipt for ${creditsPhrase(credits)} (opens a new tab)`;
   return (
-    <a
-      href={receiptUrl}
-      target="_blank"
-      rel="noreferrer"
-      className="inline-flex items-center gap-1 rounded text-accent underline underline-offset-4"
-    >
-      Stripe
-      <span className="sr-only">’s receipt for {creditsPhrase(credits)} (opens a new tab)</span>
-      <ArrowUpRight aria-hidden className="size-3.5" />
-    </a>
+    <span className="inline-flex gap-3">
+      {receiptUrl != null && (
+        <a href={receiptUrl} target="_blank" rel="noreferrer" className={look}>
+          Stripe
+          <span className="sr-only">{what}</span>
+          <ArrowUpRight aria-hidden className="size-3.5" />
+        </a>
+      )}
+      {receiptPdf != null && (
+        <a href={receiptPdf} target="_blank" rel="noreferrer" className={look}>
+          PDF
+          <span className="sr-only">{what}</span>
+        </a>
+      )}
+    </span>
   );
 }

@@ -130,6 +130,7 @@ export const PurchaseDocument = graphql(`
     card
     isAutomatic
     receiptUrl
+    receiptPdf
     failureReason
     nextActionUrl
     progress {
@@ -179,6 +180,7 @@ export const PurchasesDocument = graphql(`
     }
     isAutomatic
     receiptUrl
+    receiptPdf
     purchasedBy {
       id
       displayName

@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 import { useClient } from "urql";
 import type { ErrorCode } from "@/gql/graphql";
 import { forgetAttempt, keepAttempt, newAttempt, unansweredAttempt, type Attempt } from "./attempt";
-import { CardRefused } from "./cardForm";
+import { CardRefused } from "@/features/paymentMethods/cardInHand";
 import { PurchaseDocument, type Purchase, type Quote } from "./purchaseQueries";
 import { sameTerms } from "./useQuote";
 

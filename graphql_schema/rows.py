@@ -1,0 +1,167 @@
+"""Objects of the API out of rows: for each type one table says where its attributes come from.
+
+The table serves twice. `Shape.build` makes the object, for resolvers and for graphql-core. `Shape.reader` makes a function that reads the
+selected fields of a row as the answer holds them, without an object between: a page of 25 members has 450 of them, and each object,
+attribute and serializer that is not there is time of a whole process (docs/adr/0005).
+Both give the same answers: tests/edge/test_page_documents.py.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar, overload
+
+from asyncpg import Record
+
+from app.rules.node_ids import node_id as opaque_id
+from graphql_schema.selections import Plain, Selection, SurprisingValueError
+from graphql_schema.viewpoints import Viewpoint
+
+T = TypeVar("T")
+Row = Record | Mapping[str, Any]
+Read = Callable[[Any, Viewpoint], Any]  # of a row
+
+
+class Source:
+    """Where an attribute comes from: a column, a function of a column's value, or a function of the row and who looks at it.
+
+    What it gives is what the answer holds (a UUID's opaque id, an enum's name, credits as text); `parse` makes of that what an object
+    holds. None stays None.
+    """
+
+    def __init__(
+        self,
+        column: str = "",
+        through: Callable[[Any], Any] | None = None,
+        *,
+        computed: Read | None = None,
+        parse: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.column = column
+        self.through = through
+        self.computed = computed
+        self.parse = parse
+
+    def value(self, row: Row, viewpoint: Viewpoint) -> Any:
+        """The attribute of the object."""
+        if self.computed is not None:
+            answer = self.computed(row, viewpoint)
+        else:
+            answer = row[self.column]
+            if self.through is not None and answer is not None:
+                answer = self.through(answer)
+        return answer if self.parse is None or answer is None else self.parse(answer)
+
+
+class Part:
+    """An object within the object: of the same row, or of what `of` makes of it (None: there is none)."""
+
+    def __init__(self, shape: "Shape[Any]", of: Read | None = None) -> None:
+        self.shape = shape
+        self.of = of
+
+    def value(self, row: Row, viewpoint: Viewpoint) -> Any:
+        """The object."""
+        inner = row if self.of is None else self.of(row, viewpoint)
+        return None if inner is None else self.shape.build(inner, viewpoint)
+
+
+def credit_text(column: str) -> Source:
+    """Credits out of a column of text: no Decimal is made only to be written out again."""
+    return Source(column, parse=Decimal)
+
+
+def node_id(type_name: str, column: str = "id") -> Source:
+    """The opaque id of the thing whose UUID stands in a column."""
+    return Source(column, partial(opaque_id, type_name))
+
+
+def enum(kind: type[Enum], column: str) -> Source:
+    """A member of an enum by its value in a column."""
+    return Source(column, {one.value: one.name for one in kind}.__getitem__, parse=kind.__members__.__getitem__)
+
+
+class Shape(Generic[T]):
+    """How objects of one type of the API are read out of rows."""
+
+    def __init__(self, type_: type[T], /, **sources: Source | Part) -> None:
+        self._type = type_
+        self._sources: Mapping[str, Source | Part] = sources
+
+    def build(self, row: Row, viewpoint: Viewpoint) -> T:
+        """The object."""
+        return self._type(**{name: source.value(row, viewpoint) for name, source in self._sources.items()})
+
+    def reader(self, selection: Selection) -> Read:
+        """A function that gives the answer to a selection for a row; it raises SurprisingValueError for a null that may not be."""
+        found = selection.readers.get(self)
+        if found is None:
+            found = selection.readers[self] = self._reader(selection)
+        return found
+
+    def _reader(self, selection: Selection) -> Read:
+        """Written out and compiled, as dataclasses are: a loop over the fields takes three times as long."""
+        known: dict[str, Any] = {"Surprising": SurprisingValueError}
+        lines, required, answer = [], [], []
+        for number, field in enumerate(selection.fields):
+            source = self._sources[field.attribute] if field.attribute else None
+            lines.append(f"    a{number} = {_expression(source, field, f'f{number}', known)}")
+            answer.append(f"{field.response_name!r}: a{number}")
+            if not field.nullable:
+                required.append(f"a{number} is None")
+        check = [f"    if {' or '.join(required)}: raise Surprising"] if required else []
+        text = "\n".join(["def read(row, viewpoint):", *lines, *check, f"    return {{{', '.join(answer)}}}"])
+        exec(text, known)  # noqa: S102  (names of GraphQL and of columns, as literals)
+        read: Read = known["read"]
+        return read
+
+
+def _expression(source: Source | Part | None, field: Plain, name: str, known: dict[str, Any]) -> str:
+    """A field's answer in Python; what it calls is put under `name` into what is known."""
+    if source is None:  # __typename
+        return repr(field.read(None))
+    if isinstance(source, Part):
+        assert field.inner is not None  # noqa: S101  (an object has fields)
+        known[name] = source.shape.reader(field.inner)
+        if source.of is None:
+            return f"{name}(row, viewpoint)"
+        known[f"{name}_of"] = source.of
+        return f"None if (inner := {name}_of(row, viewpoint)) is None else {name}(inner, viewpoint)"
+    known[name] = source.computed or source.through
+    if source.computed is not None:
+        return f"{name}(row, viewpoint)"
+    if source.through is None:
+        return f"row[{source.column!r}]"
+    return f"None if (value := row[{source.column!r}]) is None else {name}(value)"
+
+
+class Rows(Sequence[T]):
+    """A list of objects that are still rows: made where a resolver or graphql-core asks for them."""
+
+    def __init__(self, shape: Shape[T], rows: Sequence[Record], viewpoint: Viewpoint) -> None:
+        self._shape = shape
+        self._rows = rows
+        self._viewpoint = viewpoint
+
+    @cached_property
+    def _objects(self) -> list[T]:
+        return [self._shape.build(row, self._viewpoint) for row in self._rows]
+
+    def answers(self, selection: Selection) -> list[dict[str, Any]]:
+        """What the answer holds for them."""
+        read, viewpoint = self._shape.reader(selection), self._viewpoint
+        return [read(row, viewpoint) for row in self._rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._objects)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._objects[index]
