@@ -139,7 +139,7 @@ def reconcile(
         bool, typer.Option("--dry-run", help="Say what would be put right, and change nothing.")
     ] = False,
 ) -> None:
-    """Compare purchases with Stripe, put right what was left open, name what nobody can explain (exit status 1)."""
+    """Compare purchases and refunds with Stripe, put right what was left open, name what nobody can explain (exit status 1)."""
     from app.commands.reconciliation import reconcile as command
 
     raise typer.Exit(0 if command(days, tenant, dry_run=dry_run) else 1)

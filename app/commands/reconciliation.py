@@ -1,4 +1,4 @@
-"""`portal reconcile`: purchases against what Stripe has."""
+"""`portal reconcile`: purchases and refunds against what Stripe has."""
 
 import asyncio
 import logging
@@ -18,7 +18,8 @@ from app.payments.outcomes import GatewayUnavailable
 from app.services.inbox import Inbox
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
-from app.services.reconciliation import Reconciliation, Report
+from app.services.reconciliation import Reconciliation
+from app.services.reconciliation_report import Report
 from app.tenancy import Database
 
 _PIPED_WIDTH = 240  # columns, where there is no terminal whose width would count

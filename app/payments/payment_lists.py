@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from app.payments.connection import StripeConnection
 from app.payments.outcomes import GatewayError, Outcome, outcome_of
-
-if TYPE_CHECKING:
-    from stripe.params import PaymentIntentListParams
-
-_PAGE = 100  # what Stripe gives at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +17,7 @@ class StripePayment:
     status: str
     amount_cents: int
     received_cents: int
-    returned_cents: int  # refunded, whoever did it
-    disputed: bool
     currency: str
-    created_at: datetime
     metadata: Mapping[str, str]
     outcome: Outcome
 
@@ -35,22 +27,20 @@ class StripePayment:
 
 
 class PaymentListCalls(StripeConnection):
-    """Both raise GatewayUnavailable when Stripe does not answer, and GatewayError when it refuses the request."""
+    """All raise GatewayUnavailable when Stripe does not answer, and GatewayError when it refuses the request."""
 
     async def payments_between(self, start: datetime, end: datetime) -> list[StripePayment]:
         """All payments made in [start, end), the newest first; the portal's and any others of the account."""
-        found: list[StripePayment] = []
-        which: PaymentIntentListParams = {
-            "created": {"gte": int(start.timestamp()), "lt": int(end.timestamp())},
-            "limit": _PAGE,
-            "expand": ["data.latest_charge"],
-        }
-        while True:
-            page = await self._call(lambda v1: v1.payment_intents.list_async(which))
-            found += [payment_of(one) for one in page["data"]]
-            if not page["has_more"]:
-                return found
-            which["starting_after"] = found[-1].id
+        which = {"created": _within(start, end), "expand": ["data.latest_charge"]}
+        found = await self._all(lambda page: lambda v1: v1.payment_intents.list_async(which | page))
+        return [payment_of(one) for one in found]
+
+    async def given_back_between(self, start: datetime, end: datetime) -> frozenset[str]:
+        """The ids of the payments of which a refund or a dispute began in [start, end)."""
+        which = {"created": _within(start, end)}
+        refunds = await self._all(lambda page: lambda v1: v1.refunds.list_async(which | page))
+        disputes = await self._all(lambda page: lambda v1: v1.disputes.list_async(which | page))
+        return frozenset(one["payment_intent"] for one in refunds + disputes if one.get("payment_intent"))
 
     async def stored_payment(self, payment_intent_id: str) -> StripePayment | None:
         """One payment, or None: Stripe has no such one."""
@@ -65,19 +55,18 @@ class PaymentListCalls(StripeConnection):
         return payment_of(found)
 
 
+def _within(start: datetime, end: datetime) -> dict[str, int]:
+    return {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
+
+
 def payment_of(intent: Mapping[str, Any]) -> StripePayment:
     """Read a PaymentIntent with its `latest_charge` expanded."""
-    charge = intent.get("latest_charge")
-    expanded: Mapping[str, Any] = charge if isinstance(charge, Mapping) else {}
     return StripePayment(
         id=intent["id"],
         status=intent["status"],
         amount_cents=intent["amount"],
         received_cents=intent.get("amount_received") or 0,
-        returned_cents=expanded.get("amount_refunded") or 0,
-        disputed=bool(expanded.get("disputed")),
         currency=intent["currency"],
-        created_at=datetime.fromtimestamp(intent["created"], UTC),
         metadata=dict(intent.get("metadata") or {}),
         outcome=outcome_of(intent),
     )

@@ -1,15 +1,14 @@
-"""Reconciliation: purchases against what Stripe has, both ways (ruling 20). What a lost webhook, answer or job left open is put right by
-the same functions that these would have used; what nobody can explain is reported and left as it is.
+"""Reconciliation: purchases and refunds against what Stripe has, both ways (rulings 20 and 22). What a lost webhook, answer or job left
+open is put right by the same functions that these would have used; what nobody can explain is reported and left as it is.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,46 +16,27 @@ from app.auth.actor import utc_now
 from app.payments.gateway import Gateway
 from app.payments.outcomes import Canceled, Declined, GatewayError, GatewayUnavailable
 from app.payments.payment_lists import StripePayment
+from app.rules.disputes import ENDED
 from app.rules.money import money_text
 from app.rules.purchases import ACTION_EXPIRES_AFTER, OPEN, PurchaseStatus
 from app.rules.reconciliation import Action, PurchaseSide, Standing, StripeSide, Verdict, compare
+from app.rules.refunds import UNFINISHED
 from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
+from app.services.reconciliation_report import Finding, Report, tell
+from app.services.refund_outcomes import RefundMismatch
+from app.services.refund_reconciliation import RefundReconciliation
+from app.services.refunds import NotAnswered, Refunding
 from app.services.stripe_events.handler import subject_of
 from app.tenancy import CONNECTION_ERRORS, ActorKind, Database, Scope
+from models.disputes import Dispute
 from models.purchases import CreditPurchase
-
-log = structlog.get_logger("reconciliation")
+from models.refunds import Refund
 
 CLOCKS_DIFFER = timedelta(minutes=10)  # Stripe's and the database's
 
 Tenants = Callable[[], Awaitable[Sequence[UUID]]]
 Payments = Mapping[UUID, list[StripePayment]]  # by purchase, the newest first
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One difference: put right (in a dry run: what would be), or, if not `explained`, for an operator."""
-
-    tenant_id: UUID
-    subject: str
-    stripe_id: str | None
-    explained: bool
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run has found among so many purchases and payments; `foreign` of these are no purchases of any portal."""
-
-    purchases: int
-    payments: int
-    foreign: int
-    findings: tuple[Finding, ...]
-
-    @property
-    def unexplained(self) -> tuple[Finding, ...]:
-        return tuple(one for one in self.findings if not one.explained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +56,26 @@ class Reconciliation:
         now = utc_now()
         since = now - timedelta(days=days)
         listed = await self.gateway.payments_between(since - CLOCKS_DIFFER, now + CLOCKS_DIFFER)
+        given_back = await self.gateway.given_back_between(since - CLOCKS_DIFFER, now + CLOCKS_DIFFER)
         by_tenant, foreign = _by_tenant(listed)
         findings: list[Finding] = []
         purchases = 0
         for tenant_id in await tenants():
             payments = by_tenant.pop(tenant_id, {})
-            rows = await self._purchases(tenant_id, since, payments)
+            rows = await self._purchases(tenant_id, since, payments, given_back)
             purchases += len(rows)
             for row in rows:
-                found = await self._reconcile(row, payments.get(row.id, []), dry_run=dry_run)
-                findings += [_tell(found)] if found else []
-            findings += map(_tell, _nobodys(tenant_id, payments, {row.id for row in rows}))
+                findings += map(tell, await self._both(row, payments.get(row.id, []), given_back, dry_run=dry_run))
+            findings += map(tell, _nobodys(tenant_id, payments, {row.id for row in rows}))
         if whole:
             for tenant_id, payments in by_tenant.items():
-                findings += map(_tell, _nobodys(tenant_id, payments, set()))
+                findings += map(tell, _nobodys(tenant_id, payments, set()))
         return Report(purchases, len(listed), foreign, tuple(findings))
 
-    async def _purchases(self, tenant_id: UUID, since: datetime, payments: Payments) -> Sequence[Row[Any]]:
-        """The purchases of the window, those still open however old, and those that a payment of the window names."""
+    async def _purchases(
+        self, tenant_id: UUID, since: datetime, payments: Payments, given_back: Collection[str]
+    ) -> Sequence[Row[Any]]:
+        """The purchases of the window, those open or with open refunds however old, and those that something at Stripe names."""
         every = [status.value for status in PurchaseStatus]
         still_open = [status.value for status in OPEN]
         async with self.database.transaction(Scope(tenant_id, ActorKind.WORKER), read_only=True) as tx:
@@ -104,30 +86,67 @@ class Reconciliation:
                         CreditPurchase.status.in_(every) & (CreditPurchase.created_at >= since),
                         CreditPurchase.status.in_(still_open),
                         CreditPurchase.id.in_(payments),
+                        CreditPurchase.stripe_payment_intent_id.in_(given_back),
+                        _money_moves,
                     ),
                 ).order_by(CreditPurchase.created_at, CreditPurchase.id)
             )
 
-    async def _reconcile(self, row: Row[Any], listed: list[StripePayment], *, dry_run: bool) -> Finding | None:
-        """Compare one purchase, and put right what can be."""
+    async def _both(
+        self, row: Row[Any], listed: list[StripePayment], given_back: Collection[str], *, dry_run: bool
+    ) -> list[Finding]:
+        """Look at a purchase's payment, then at the money that went back; the second only where the first can be explained."""
+        findings: list[Finding] = []
         try:
-            payments = listed or await self._stored(row.stripe_payment_intent_id)
-            verdict = _compare(row, payments)
-            if verdict.unexplained and listed:
-                # The list may be older than the purchase as it was read.
-                payments = [one for old in listed for one in await self._stored(old.id)]
-                verdict = _compare(row, payments)
-            if verdict.unexplained:
-                return _finding(row, verdict.unexplained, explained=False)
-            if verdict.action is Action.NOTHING:
-                return _returned(row, payments)
-            if dry_run:
-                return _finding(row, _would(verdict, payments))
-            return await self._put_right(row, verdict, payments)
+            if found := await self._payment(row, listed, dry_run=dry_run):
+                findings.append(found)
+            moved = row.refunded_cents or row.money_moves or row.stripe_payment_intent_id in given_back
+            if moved and all(one.explained for one in findings):
+                found = await self._money_back(row, row.stripe_payment_intent_id, dry_run=dry_run)
+                findings += [found] if found else []
         except GatewayUnavailable:
             raise
-        except (PaymentMismatch, GatewayError, SQLAlchemyError, *CONNECTION_ERRORS) as error:
-            return _finding(row, f"{type(error).__name__}: {error}", explained=False)
+        except (
+            PaymentMismatch,
+            RefundMismatch,
+            NotAnswered,
+            GatewayError,
+            SQLAlchemyError,
+            *CONNECTION_ERRORS,
+        ) as error:
+            findings.append(_finding(row, f"{type(error).__name__}: {error}", explained=False))
+        return findings
+
+    async def _payment(self, row: Row[Any], listed: list[StripePayment], *, dry_run: bool) -> Finding | None:
+        """Compare one purchase with its payment, and put right what can be."""
+        payments = listed or await self._stored(row.stripe_payment_intent_id)
+        verdict = _compare(row, payments)
+        if verdict.unexplained and listed:
+            # The list may be older than the purchase as it was read.
+            payments = [one for old in listed for one in await self._stored(old.id)]
+            verdict = _compare(row, payments)
+        if verdict.unexplained:
+            return _finding(row, verdict.unexplained, explained=False)
+        if verdict.action is Action.NOTHING:
+            return None
+        if dry_run:
+            return _finding(row, _would(verdict, payments))
+        return await self._put_right(row, verdict, payments)
+
+    async def _money_back(self, row: Row[Any], payment_intent_id: str | None, *, dry_run: bool) -> Finding | None:
+        """Compare a purchase's refunds and disputes, and bring them up to Stripe."""
+        if payment_intent_id is None:
+            return None
+        refunds = RefundReconciliation(Refunding(self.database, self.gateway, self.purchasing))
+        which = (row.tenant_id, row.id, payment_intent_id)
+        before = await refunds.differences(*which)
+        if not before or dry_run:
+            return _finding(row, f"would be brought up to Stripe: {before}") if before else None
+        await refunds.put_right(*which)
+        after = await refunds.differences(*which)
+        if after:
+            return _finding(row, after, explained=False)
+        return _finding(row, f"brought up to Stripe: {before}")
 
     async def _put_right(self, row: Row[Any], verdict: Verdict, payments: list[StripePayment]) -> Finding:
         if verdict.action is Action.APPLY:
@@ -150,6 +169,17 @@ class Reconciliation:
         return [found] if found else []
 
 
+_moving_refund = select(Refund.id).where(
+    Refund.tenant_id == CreditPurchase.tenant_id,
+    Refund.purchase_id == CreditPurchase.id,
+    Refund.status.in_([status.value for status in UNFINISHED]),
+)
+_open_dispute = select(Dispute.id).where(
+    Dispute.tenant_id == CreditPurchase.tenant_id,
+    Dispute.purchase_id == CreditPurchase.id,
+    Dispute.stripe_status.not_in(ENDED),
+)
+_money_moves = or_(_moving_refund.exists(), _open_dispute.exists())
 _STATEMENT = select(
     CreditPurchase.tenant_id,
     CreditPurchase.id,
@@ -158,6 +188,7 @@ _STATEMENT = select(
     CreditPurchase.payment_amount_cents,
     CreditPurchase.payment_currency,
     CreditPurchase.refunded_cents,
+    _money_moves.label("money_moves"),
     CreditPurchase.failure_code,
     CreditPurchase.created_at,
 )
@@ -229,15 +260,6 @@ def _age(row: Row[Any]) -> timedelta:
     return age
 
 
-def _returned(row: Row[Any], payments: Sequence[StripePayment]) -> Finding | None:
-    """Money that went back at Stripe must have gone back here."""
-    back = sum(payment.returned_cents for payment in payments)
-    if back == row.refunded_cents or any(payment.disputed for payment in payments):
-        return None
-    theirs, ours = (money_text(cents, row.payment_currency) for cents in (back, row.refunded_cents))
-    return _finding(row, f"Stripe gave {theirs} back, the portal knows of {ours}", explained=False)
-
-
 def _would(verdict: Verdict, payments: Sequence[StripePayment]) -> str:
     """What a run that may change something would do."""
     if verdict.action is Action.DRIVE_ON:
@@ -252,16 +274,3 @@ def _would(verdict: Verdict, payments: Sequence[StripePayment]) -> str:
 
 def _finding(row: Row[Any], what: str, *, explained: bool = True) -> Finding:
     return Finding(row.tenant_id, f"purchase {row.id}", row.stripe_payment_intent_id, explained, what)
-
-
-def _tell(finding: Finding) -> Finding:
-    """Each finding stands in the log at once, whatever becomes of the rest of the run."""
-    say = log.info if finding.explained else log.error
-    say(
-        "reconciliation.put_right" if finding.explained else "reconciliation.unexplained",
-        tenant_id=str(finding.tenant_id),
-        subject=finding.subject,
-        stripe_id=finding.stripe_id,
-        what=finding.what,
-    )
-    return finding

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.payments import payment_lists
+from app.payments import connection
 from app.payments.gateway import Gateway
 from tests.payments.charging import charge
 from tests.payments.sandbox import Sandbox
@@ -14,7 +14,7 @@ from tests.payments.sandbox import Sandbox
 async def test_payments_of_a_time_are_listed_page_by_page(
     gateway: Gateway, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payment_lists, "_PAGE", 2)
+    monkeypatch.setattr(connection, "PAGE", 2)
     start, name = datetime.now(UTC) - timedelta(seconds=2), str(uuid4())
     cards = (
         "pm_card_visa",

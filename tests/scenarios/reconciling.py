@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from app.services.reconciliation import Finding, Reconciliation, Report
+from app.services.reconciliation import Reconciliation
+from app.services.reconciliation_report import Finding, Report
 from tests.graphql.rows import everything
 from tests.scenarios.portal import Buying
 

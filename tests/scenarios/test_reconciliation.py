@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.payments import payment_lists
+from app.payments import connection
 from app.payments.outcomes import GatewayUnavailable, RequiresAction, Succeeded
 from app.services.inbox import Inbox
 from app.services.reconciliation import Reconciliation
@@ -188,7 +188,7 @@ async def test_a_webhook_that_comes_after_all_changes_nothing(books: Books) -> N
 
 
 async def test_all_pages_are_read(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payment_lists, "_PAGE", 2)
+    monkeypatch.setattr(connection, "PAGE", 2)
     await books.buying.sandbox.fault("lose_answer", path=INTENTS, times=7)
     for _ in range(7):
         await books.buying.buy(await books.buying.command(credits_amount="1"))
