@@ -1,97 +1,27 @@
 """kill -9 between any two steps of a purchase: it ends completed once or failed, never charged without credits, never credited twice."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
-from joserfc.jwk import ECKey
 
-from app.embedded.mailbox import Mailbox, receiving
 from app.payments.gateway import Gateway
-from app.services.quotes import QuoteSigner
-from app.tenancy import Database
-from tests.auth.serving import ScriptedIssuer, serving, sign
-from tests.conftest import Urls, connecting
 from tests.payments.sandbox import Sandbox
-from tests.scenarios.portal import INTENTS, SECRET, Buying, Portal, free_port, new_buying, settings_for, until
-from tests.scenarios.processes import Client, Process, environment, ready, unanswered
+from tests.scenarios.plant import POOL, Plant, bought_before, revived, statuses, waits_for_a_lock
+from tests.scenarios.portal import INTENTS, Buying, until
+from tests.scenarios.processes import Client, Process, environment, unanswered
 from tests.scenarios.reconciling import Books
 
 GOOD, POOR, NEEDS_3DS = "4242424242424242", "4000000000009995", "4000000000003220"
 
 
-@dataclass
-class Plant:
-    """The processes of the module, and the issuer that makes their buyers known to them."""
-
-    portal: Portal
-    server: Process
-    worker: Process
-    issuer: ScriptedIssuer
-    key: ECKey
-    urls: Urls
-
-    def client(self, buying: Buying) -> Client:
-        subject, tenant = buying.household.people["olivia"].subject, str(buying.household.tenant_id)
-        claims = self.issuer.claims(sub=subject, tenant_id=tenant, exp=int(time.time()) + 3600)
-        return Client(f"http://127.0.0.1:{self.portal.settings.port}", sign(claims, self.key, "ES256"))
-
-    @asynccontextmanager
-    async def locked(self, statement: str, *values: Any) -> AsyncIterator[None]:
-        """A lock that keeps whoever needs it waiting, for as long as the block lasts."""
-        async with connecting(self.urls.superuser) as connection, connection.transaction():
-            await connection.execute(statement, *values)
-            yield
-
-
-@pytest.fixture(scope="module")
-async def plant(
-    urls: Urls,
-    database: Database,
-    inspector: asyncpg.Connection,
-    sandbox_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Plant]:
-    directory = tmp_path_factory.mktemp("plant")
-    issuer, key, mailbox = ScriptedIssuer(), ECKey.generate_key("P-256", auto_kid=True), Mailbox(directory / "mails")
-    port, smtp = free_port(), free_port()
-    async with serving(issuer.app) as issuer_url, AsyncExitStack() as mail:
-        issuer.reset([key])
-        await mail.enter_async_context(receiving(mailbox, smtp))
-        settings = settings_for(
-            urls,
-            sandbox_url,
-            smtp,
-            data_dir=directory,
-            port=port,
-            oidc_issuer=issuer_url,
-            allowed_hosts="127.0.0.1",
-        )
-        webhook_url = f"http://127.0.0.1:{port}/webhooks/stripe"
-        portal = Portal(database, inspector, settings, mailbox, webhook_url, QuoteSigner(SECRET), mail)
-        with ready("serve", settings, directory) as server, ready("worker", settings, directory) as worker:
-            yield Plant(portal, server, worker, issuer, key, urls)
-
-
 @pytest.fixture
 async def buying(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> AsyncIterator[Buying]:
-    """A household that has bought once before. Webhooks never come, unless a test wants them: the worker alone must do it."""
-    plant.server.start()
-    plant.worker.start()
-    scenario = await new_buying(plant.portal, sandbox, gateway)
-    await sandbox.webhooks(url=None)
-    await scenario.buy()
-    await scenario.worked()
-    await sandbox.steer.delete("/requests")
-    yield scenario
-    await scenario.worked()
-    await scenario.balanced()
+    async with bought_before(plant, sandbox, gateway) as scenario:
+        yield scenario
 
 
 async def asked_to_charge(buying: Buying) -> Any:
@@ -106,18 +36,8 @@ async def taken(buying: Buying) -> Any:
     return len(await buying.charges()) == 2
 
 
-async def waits_for_a_lock(buying: Buying) -> Any:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return await buying.portal.inspector.fetchval(waiting)
-
-
 async def committed(buying: Buying) -> Any:
     return await statuses(buying) == ["completed", "completed"] and await waits_for_a_lock(buying)
-
-
-async def statuses(buying: Buying) -> list[str]:
-    rows = await buying.rows("SELECT status FROM credit_purchases WHERE tenant_id = $1 ORDER BY created_at")
-    return [row["status"] for row in rows]
 
 
 async def ends(buying: Buying, expected: list[str]) -> None:
@@ -133,7 +53,6 @@ async def ends(buying: Buying, expected: list[str]) -> None:
 
 
 Moment = Callable[[Buying], Awaitable[Any]]
-POOL = "SELECT 1 FROM credit_pools WHERE id = $1 FOR NO KEY UPDATE"  # outcomes wait for it, foreign keys do not
 MEMBERS = (
     "LOCK TABLE credit_pool_members IN ACCESS EXCLUSIVE MODE"  # applying an outcome does not need it, answering does
 )
@@ -346,14 +265,3 @@ async def test_reconciliation_is_killed_while_it_puts_right(plant: Plant, buying
     assert (await books.found()).explained
     assert (await books.run()).findings == ()
     assert await statuses(buying) == ["completed", "completed"]
-
-
-async def revived(plant: Plant, buying: Buying) -> None:
-    """kill -9 the worker and start another one, which takes up what the dead one held."""
-    plant.worker.kill()
-    held = await buying.portal.inspector.fetchval("SELECT count(*) FROM pgqueuer WHERE status = 'picked'")
-    assert held >= 1
-    await buying.portal.inspector.execute(
-        "UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'"
-    )
-    plant.worker.start()
