@@ -128,9 +128,10 @@ def course_of(executor: "LeafExecutor", type_: Any, fields: dict[str, Any], *, i
         if step is None:
             return None
         steps.append(step)
-    asked = [details[0].node.name.value for details in plan.rest.values()]
-    awaited = sum(step.is_async or step.course is not None for step in steps)
-    if len(set(asked)) < len(asked) or (in_list and awaited > 1):
+    awaited = [
+        plan.rest[step.response_name][0].node.name.value for step in steps if step.is_async or step.course is not None
+    ]
+    if len(set(awaited)) < len(awaited) or (in_list and len(awaited) > 1):
         return None
     return Course(tuple(fields), plan.plain.fields, tuple(steps), type_.is_type_of)
 
