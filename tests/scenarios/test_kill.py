@@ -1,51 +1,22 @@
 """kill -9 between any two steps of a purchase: it ends completed once or failed, never charged without credits, never credited twice."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import pytest
-from joserfc.jwk import ECKey
 
-from app.embedded.mailbox import Mailbox, receiving
 from app.payments.gateway import Gateway
-from app.services.quotes import QuoteSigner
 from app.tenancy import Database
-from tests.auth.serving import ScriptedIssuer, serving, sign
-from tests.conftest import Urls, connecting
+from tests.conftest import Urls
 from tests.payments.sandbox import Sandbox
-from tests.scenarios.portal import INTENTS, SECRET, Buying, Portal, free_port, new_buying, settings_for, until
-from tests.scenarios.processes import Client, Process, ready, unanswered
+from tests.scenarios.plant import POOL, Plant, revived, running_plant, waits_for_a_lock
+from tests.scenarios.portal import INTENTS, Buying, new_buying, until
+from tests.scenarios.processes import Client, unanswered
 
 GOOD, POOR = "4242424242424242", "4000000000009995"
-
-
-@dataclass
-class Plant:
-    """The processes of the module, and the issuer that makes their buyers known to them."""
-
-    portal: Portal
-    server: Process
-    worker: Process
-    issuer: ScriptedIssuer
-    key: ECKey
-    urls: Urls
-
-    def client(self, buying: Buying) -> Client:
-        subject, tenant = buying.household.people["olivia"].subject, str(buying.household.tenant_id)
-        claims = self.issuer.claims(sub=subject, tenant_id=tenant, exp=int(time.time()) + 3600)
-        return Client(f"http://127.0.0.1:{self.portal.settings.port}", sign(claims, self.key, "ES256"))
-
-    @asynccontextmanager
-    async def locked(self, statement: str, *values: Any) -> AsyncIterator[None]:
-        """A lock that keeps whoever needs it waiting, for as long as the block lasts."""
-        async with connecting(self.urls.superuser) as connection, connection.transaction():
-            await connection.execute(statement, *values)
-            yield
 
 
 @pytest.fixture(scope="module")
@@ -56,25 +27,8 @@ async def plant(
     sandbox_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Plant]:
-    directory = tmp_path_factory.mktemp("plant")
-    issuer, key, mailbox = ScriptedIssuer(), ECKey.generate_key("P-256", auto_kid=True), Mailbox(directory / "mails")
-    port, smtp = free_port(), free_port()
-    async with serving(issuer.app) as issuer_url, AsyncExitStack() as mail:
-        issuer.reset([key])
-        await mail.enter_async_context(receiving(mailbox, smtp))
-        settings = settings_for(
-            urls,
-            sandbox_url,
-            smtp,
-            data_dir=directory,
-            port=port,
-            oidc_issuer=issuer_url,
-            allowed_hosts="127.0.0.1",
-        )
-        webhook_url = f"http://127.0.0.1:{port}/webhooks/stripe"
-        portal = Portal(database, inspector, settings, mailbox, webhook_url, QuoteSigner(SECRET), mail)
-        with ready("serve", settings, directory) as server, ready("worker", settings, directory) as worker:
-            yield Plant(portal, server, worker, issuer, key, urls)
+    async with running_plant(urls, database, inspector, sandbox_url, tmp_path_factory.mktemp("plant")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -104,11 +58,6 @@ async def taken(buying: Buying) -> Any:
     return len(await buying.charges()) == 2
 
 
-async def waits_for_a_lock(buying: Buying) -> Any:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return await buying.portal.inspector.fetchval(waiting)
-
-
 async def committed(buying: Buying) -> Any:
     return await statuses(buying) == ["completed", "completed"] and await waits_for_a_lock(buying)
 
@@ -131,7 +80,6 @@ async def ends(buying: Buying, expected: list[str]) -> None:
 
 
 Moment = Callable[[Buying], Awaitable[Any]]
-POOL = "SELECT 1 FROM credit_pools WHERE id = $1 FOR NO KEY UPDATE"  # outcomes wait for it, foreign keys do not
 MEMBERS = (
     "LOCK TABLE credit_pool_members IN ACCESS EXCLUSIVE MODE"  # applying an outcome does not need it, answering does
 )
@@ -280,14 +228,3 @@ async def test_the_worker_is_killed_while_it_handles_an_event(plant: Plant, buyi
         kept = await buying.inbox(one["event"])
         assert kept is not None
         assert kept["processed_at"] is not None
-
-
-async def revived(plant: Plant, buying: Buying) -> None:
-    """kill -9 the worker and start another one, which takes up what the dead one held."""
-    plant.worker.kill()
-    held = await buying.portal.inspector.fetchval("SELECT count(*) FROM pgqueuer WHERE status = 'picked'")
-    assert held >= 1
-    await buying.portal.inspector.execute(
-        "UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'"
-    )
-    plant.worker.start()
