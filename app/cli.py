@@ -131,6 +131,20 @@ def api_key_create(
     sys.stdout.write(f"{create_api_key(tenant, name, scope, pool)}\n")
 
 
+@app.command()
+def reconcile(
+    days: Annotated[int, typer.Option(min=1, max=366, help="How far back.")] = 3,
+    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant; by default all.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be put right, and change nothing.")
+    ] = False,
+) -> None:
+    """Compare purchases and refunds with Stripe, put right what was left open, name what nobody can explain (exit status 1)."""
+    from app.commands.reconciliation import reconcile as command
+
+    raise typer.Exit(0 if command(days, tenant, dry_run=dry_run) else 1)
+
+
 @ledger.command("audit")
 def ledger_audit() -> None:
     """Prove for every pool that its balances follow from its ledger. Exit status 1 if one does not."""

@@ -202,12 +202,16 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope, *, read_only: bool = False) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, scope: Scope, *, read_only: bool = False, plan_once: bool = False
+    ) -> AsyncIterator[Transaction]:
         """Open a transaction with the scope's settings; commit at the end, roll back on any exception.
 
-        A read is REPEATABLE READ: every figure of one operation is from the same instant.
+        A read is REPEATABLE READ: every figure of one operation is from the same instant. `plan_once`: of a prepared statement each
+        connection makes one plan, for any values; with row level security to be planned too that takes longer than to run it.
         """
         mode = "ISOLATION LEVEL REPEATABLE READ READ ONLY" if read_only else "ISOLATION LEVEL READ COMMITTED"
+        mode += "; SET LOCAL plan_cache_mode = force_generic_plan" if plan_once else ""
         await self._take_place()
         try:
             pooled, driver = await self._check_out()

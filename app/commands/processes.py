@@ -1,6 +1,5 @@
 """The long-running processes: server, worker, embedded services."""
 
-import asyncio
 import gc
 import multiprocessing
 import os
@@ -42,13 +41,15 @@ def application() -> Starlette:
 
 def worker() -> None:
     """Work the queue until a signal ends it."""
+    import uvloop
+
     from app.jobs.worker import run
     from app.logging import configure_logging
 
     settings = load_settings()
     configure_logging(production=settings.env == "production")
     os.nice(10)  # where a server runs on the same machine, whoever waits for its answer comes first
-    asyncio.run(run(settings))
+    uvloop.run(run(settings))
 
 
 def services() -> None:

@@ -16,13 +16,16 @@ from pgqueuer.models import Schedule
 from app.metrics import Metrics
 from app.payments.outcomes import GatewayUnavailable
 from app.rules.purchases import FIRST_FOLLOW_UP
+from app.rules.reconciliation import DEFAULT_DAYS
 from app.services.auto_purchase.notices import AutoPurchaseMails
 from app.services.auto_purchase.purchasing import AutoPurchasing
+from app.services.card_notices import CardNotices
 from app.services.inbox import Inbox
 from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing
 from app.services.queue import Job
 from app.services.receipts import Receipts
+from app.services.reconciliation import Reconciliation
 from app.services.refund_notices import NoticeMails
 from app.services.refund_outcomes import RefundMismatch
 from app.services.stripe_events.handler import Services
@@ -44,10 +47,12 @@ class Handlers:
     inbox: Inbox
     metrics: Metrics | None
     receipts: Receipts
+    reconciliation: Reconciliation
     notices: NoticeMails
     upkeep: Upkeep
     auto_purchasing: AutoPurchasing
     auto_purchase_mails: AutoPurchaseMails
+    card_notices: CardNotices
 
     async def finish_purchase(self, job: QueuedJob) -> None:
         """Follow an open purchase until it has ended. Money may be under way: no number of failures ends the following."""
@@ -128,6 +133,26 @@ class Handlers:
         decided = await self.auto_purchasing.sweep(await self.inbox.tenants())
         log.info("auto_purchases.swept", pools=decided)
 
+    async def remind_of_cards(self, _: Schedule | None = None) -> None:
+        """Tell of cards that end this month or next."""
+        told = await self.card_notices.remind(await self.inbox.tenants())
+        log.info("cards.reminded", cards=told)
+
+    async def reconcile(self, _: Schedule | None = None) -> None:
+        """Compare purchases with Stripe. What it can't explain is an alarm in the log; `portal reconcile` shows it as a table."""
+        try:
+            report = await self.reconciliation.run(self.inbox.tenants, days=DEFAULT_DAYS)
+        except GatewayUnavailable as error:
+            log.warning("reconciliation.stripe_unavailable", error=str(error))  # the next hour compares the same days
+            return
+        log.info(
+            "reconciliation.done",
+            purchases=report.purchases,
+            payments=report.payments,
+            put_right=len(report.findings) - len(report.unexplained),
+            unexplained=len(report.unexplained),
+        )
+
     async def create_partitions(self, _: Schedule | None = None) -> None:
         """Keep usage partitions three months ahead."""
         made = await self.inbox.create_partitions()
@@ -157,8 +182,10 @@ def register(queuer: PgQueuer, handlers: Handlers) -> None:
     ):
         queuer.entrypoint(job.value, on_failure="hold", executor_factory=_retrying)(handler)
     queuer.schedule("usage.partitions", "17 3 * * *")(handlers.create_partitions)
+    queuer.schedule("cards.remind", "37 6 * * *")(handlers.remind_of_cards)
     queuer.schedule("spending.expire_holds", "* * * * *")(handlers.expire_holds)
     queuer.schedule("auto_purchases.sweep", "*/5 * * * *")(handlers.sweep_auto_purchases)
+    queuer.schedule("payments.reconcile", "43 * * * *")(handlers.reconcile)
     queuer.schedule("pools.reset_months", "*/5 * * * *")(handlers.reset_months)
 
 

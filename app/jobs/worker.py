@@ -14,12 +14,14 @@ from app.metrics import Metrics
 from app.payments.gateway import Gateway
 from app.services.auto_purchase.notices import AutoPurchaseMails
 from app.services.auto_purchase.purchasing import AutoPurchasing
+from app.services.card_notices import CardNotices
 from app.services.catalogue import CatalogueCache
 from app.services.inbox import Inbox
 from app.services.mail import Mailer
 from app.services.purchases import Purchasing
 from app.services.quotes import QuoteSigner
 from app.services.receipts import Receipts
+from app.services.reconciliation import Reconciliation
 from app.services.refund_notices import NoticeMails
 from app.services.spending.service import Spending
 from app.services.stripe_events.handler import Services
@@ -64,10 +66,12 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         inbox=inbox,
         metrics=metrics,
         receipts=Receipts(database, mailer, settings.public_url),
+        reconciliation=Reconciliation(database, gateway, purchasing),
         notices=NoticeMails(database, mailer, settings.public_url),
         upkeep=Upkeep(database, catalogue, Spending(database, catalogue)),
         auto_purchasing=AutoPurchasing(purchasing),
         auto_purchase_mails=AutoPurchaseMails(database, mailer, settings.public_url),
+        card_notices=CardNotices(database, gateway),
     )
     if metrics and settings.worker_metrics_port:
         metrics.serve_on_loopback(settings.worker_metrics_port)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from app.payments.transport import Transport
 
+PAGE = 100  # entries: what Stripe gives at once
+
 
 class StripeConnection:
     """One HTTP client for its whole life; `close()` ends it.
@@ -84,6 +86,16 @@ class StripeConnection:
             raise GatewayUnavailable(_lost(error)) from error
         except stripe.StripeError as error:
             raise _refusal(error) from error
+
+    async def _all(self, page: Any) -> list[dict[str, Any]]:
+        """All pages of a list, the newest first. `page` takes a page's parameters and gives what sends them."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": found[-1]["id"]} if found else {}
+            answer = await self._call(page({"limit": PAGE, **after}))
+            found += answer["data"]
+            if not answer["has_more"]:
+                return found
 
     def _v1(self) -> "V1Services":
         if self._client is None:

@@ -18,6 +18,7 @@ from app.payments.outcomes import (
     Succeeded,
     outcome_of,
 )
+from app.payments.payment_lists import PaymentListCalls
 from app.payments.payment_methods import PaymentMethodCalls
 from app.payments.refunds import RefundCalls
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams
 
 
-class Gateway(PaymentMethodCalls, RefundCalls):
+class Gateway(PaymentMethodCalls, PaymentListCalls, RefundCalls):
     """Payments through Stripe: all its calls."""
 
     async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import stripe
     from stripe.params import RefundCreateParams
 
-_PAGE = 100  # what Stripe gives at once
 # Stripe's words; `requires_action` waits for the customer, `canceled` went back to the merchant.
 _STATUSES = {
     "pending": RefundStatus.PROCESSING,
@@ -102,15 +101,6 @@ class RefundCalls(StripeConnection):
         found = await self._call(lambda v1: v1.charges.retrieve_async(charge_id))
         intent: str | None = found.get("payment_intent")
         return intent
-
-    async def _all(self, page: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            after = {"starting_after": found[-1]["id"]} if found else {}
-            answer = await self._call(page({"limit": _PAGE, **after}))
-            found += answer["data"]
-            if not answer["has_more"]:
-                return found
 
 
 def refund_of(found: Mapping[str, Any]) -> StripeRefund:

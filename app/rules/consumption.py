@@ -1,9 +1,8 @@
 """What a request costs (section 43.3, consumption; ruling 3). Exact to the millionth of a credit, rounded once."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.rules.errors import ErrorCode, Invalid
 from app.rules.money import quoted, round_credits
@@ -31,8 +30,7 @@ class RequestType(StrEnum):
     SPEECH = "speech"
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(NamedTuple):
     """Usage figures as the gateway reports them, unchecked; None: not reported. `minutes` of audio may be fractional."""
 
     input_tokens: Decimal | None = None
@@ -44,16 +42,14 @@ class Figures:
     characters: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRate:
+class ModelRate(NamedTuple):
     """The price book's entry of a model: multiplier of the text rates, and cached tokens as a share of the input rate."""
 
     multiplier: Decimal = Decimal(1)
     cached_share: Decimal = Decimal(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Credits, the multiplier they were reckoned with, and the token counts for the books."""
 
     credits: Decimal

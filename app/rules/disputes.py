@@ -23,6 +23,8 @@ _STATES = {
     "lost": DisputeState.LOST,
 }
 
+ENDED = frozenset(word for word, found in _STATES.items() if found is not DisputeState.INQUIRY)  # Stripe's words
+
 
 def state(stripe_status: str) -> DisputeState:
     """Stripe's status in our words. One that is not known yet is an open dispute: its money says the rest."""

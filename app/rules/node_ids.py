@@ -28,6 +28,7 @@ def split_id(opaque: str) -> tuple[str, str] | None:
     return (type_name, key) if separator else None
 
 
+@lru_cache(maxsize=4096)  # in a list of requests the pool and the person come again and again
 def uuid_of(opaque: str, type_name: str) -> UUID | None:
     """The UUID in an id of that type, or None: then there is no such thing."""
     parts = split_id(opaque)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.rules.errors import Invalid
@@ -12,8 +13,7 @@ MAX_LIMIT = Decimal(1_000_000)
 ZERO = Decimal("0.000000")  # at the scale of every amount of credits
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Credits used by one membership as last written, and the pool-local date of that writing (`usage_on`)."""
 
     today: Decimal

@@ -78,7 +78,7 @@ async def note_event(tx: Transaction, purchase: Row[Any], kind: str, data: dict[
 
 @dataclass(frozen=True, slots=True)
 class NoticeMails:
-    """Mails what `announce` has told; `public_url` is where the mail's link leads."""
+    """Mails what `announce` (and who else enqueues MAIL_NOTICE) has told; `public_url` is where the mail's link leads."""
 
     database: Database
     mailer: Mailer
@@ -101,11 +101,13 @@ class NoticeMails:
                 )
 
     def _values(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """A notice may name the page that it is about; those of refunds and disputes are about their purchase."""
+        path = parameters.get("path") or f"/purchases/{node_id('CreditPurchase', parameters['purchase_id'])}"
         return {
             "subject": parameters["subject"],
             "lines": parameters["lines"],
-            "action": "View the purchase",
-            "url": f"{self.public_url}/purchases/{node_id('CreditPurchase', parameters['purchase_id'])}",
+            "action": parameters.get("action", "View the purchase"),
+            "url": f"{self.public_url}{path}",
         }
 
 

@@ -12,7 +12,7 @@ from app.auth.actor import utc_now
 from app.rules.errors import Refusal
 from app.services.catalogue import CatalogueCache
 from app.services.grants import due_pools, reset_month
-from app.services.spending.books import MAX_OVERDUE
+from app.services.spending.reading import MAX_OVERDUE
 from app.services.spending.service import Spending
 from app.tenancy import ActorKind, Database, Scope
 from models.reservations import CreditReservation

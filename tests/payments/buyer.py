@@ -10,6 +10,7 @@ import asyncpg
 
 from app.auth.actor import utc_now
 from app.payments.gateway import Gateway
+from app.payments.outcomes import Outcome, Succeeded, Unknown
 from app.rules.pricing import price
 from app.services.ledger_audit import audit
 from app.services.purchases import PurchaseCommand, Purchasing
@@ -65,3 +66,17 @@ class Buyer:
 
 
 NewBuyer = Callable[[Gateway], Awaitable[Buyer]]
+
+
+class Deaf(Gateway):
+    """A gateway whose first charge is done by Stripe, and whose answer never comes."""
+
+    heard = False
+
+    async def charge(self, **given: Any) -> Outcome:
+        outcome = await super().charge(**given)
+        if self.heard:
+            return outcome
+        self.heard = True
+        assert isinstance(outcome, Succeeded)
+        return Unknown("the answer was lost", None)

@@ -1,12 +1,9 @@
 """Whole purchases, from the quote to the ledger, in the sandbox and in Stripe's own test mode: the same scenarios in both."""
 
-from typing import Any
-
 import pytest
 
-from app.payments.gateway import Gateway
-from app.payments.outcomes import Canceled, Outcome, Succeeded, Unknown
-from tests.payments.buyer import CREDITED, NewBuyer
+from app.payments.outcomes import Canceled
+from tests.payments.buyer import CREDITED, Deaf, NewBuyer
 from tests.payments.somewhere import Somewhere
 
 
@@ -45,20 +42,6 @@ async def test_a_purchase_that_the_bank_must_confirm_can_be_given_up(somewhere: 
     await buyer.purchasing.apply(buyer.household.tenant_id, purchase_id, outcome)
     assert (await buyer.purchase(purchase_id))["status"] == "failed"
     assert (await buyer.credited(), await buyer.charged()) == ([], [])
-
-
-class Deaf(Gateway):
-    """A gateway whose first charge is done by Stripe, and whose answer never comes."""
-
-    heard = False
-
-    async def charge(self, **given: Any) -> Outcome:
-        outcome = await super().charge(**given)
-        if self.heard:
-            return outcome
-        self.heard = True
-        assert isinstance(outcome, Succeeded)
-        return Unknown("the answer was lost", None)
 
 
 async def test_a_lost_answer_is_asked_for_again_and_charges_once(somewhere: Somewhere, new_buyer: NewBuyer) -> None:

@@ -138,6 +138,37 @@ async def test_lists_have_pages(sandbox: Sandbox) -> None:
     assert ([entry["id"] for entry in rest["data"]], rest["has_more"]) == (made[:1], False)
 
 
+async def test_a_list_of_a_time(sandbox: Sandbox) -> None:
+    customer = (await new(sandbox, "/v1/customers"))["id"]
+    made = await new(sandbox, "/v1/payment_intents", PAY | {"customer": customer})
+    second = made["created"]
+    for bounds, there in (
+        ({"created": f"{second}"}, True),
+        ({"created": f"{second + 1}"}, False),
+        ({"created[gte]": f"{second}", "created[lt]": f"{second + 1}"}, True),
+        ({"created[gt]": f"{second}"}, False),
+        ({"created[lt]": f"{second}"}, False),
+        ({"created[lte]": f"{second}"}, True),
+    ):
+        page = (await sandbox.raw.get("/v1/payment_intents", params={"customer": customer} | bounds)).json()
+        assert [entry["id"] for entry in page["data"]] == ([made["id"]] if there else []), bounds
+    for wrong in ({"created[since]": "1"}, {"created": "yesterday"}, {"created[gte]": "1.5"}, {"until": "1"}):
+        refused = await sandbox.raw.get("/v1/payment_intents", params=wrong)
+        assert refused.status_code == 400, wrong
+
+
+async def test_the_page_before(sandbox: Sandbox) -> None:
+    customer = (await new(sandbox, "/v1/customers"))["id"]
+    made = [(await new(sandbox, "/v1/payment_intents", PAY | {"customer": customer}))["id"] for _ in range(4)]
+    path, query = "/v1/payment_intents", {"customer": customer, "limit": "2"}
+    page = (await sandbox.raw.get(path, params=query | {"ending_before": made[0]})).json()
+    assert ([entry["id"] for entry in page["data"]], page["has_more"]) == ([made[2], made[1]], True)
+    page = (await sandbox.raw.get(path, params=query | {"ending_before": made[2]})).json()
+    assert ([entry["id"] for entry in page["data"]], page["has_more"]) == ([made[3]], False)
+    both = await sandbox.raw.get(path, params=query | {"ending_before": made[0], "starting_after": made[3]})
+    assert both.status_code == 400
+
+
 async def test_one_key_for_two_endpoints_is_refused(sandbox: Sandbox) -> None:
     key = {"Idempotency-Key": str(uuid4())}
     first = await post(sandbox, "/v1/customers", {}, **key)

@@ -1,6 +1,5 @@
 """The one gate (rulings 12, 13 and 24): each limit just below, at and just above its boundary, and when it resets."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -43,6 +42,10 @@ POOL = SpendingPool(
 NO_CAPS = TierCaps(None, None, None, None, None, None)
 QUIET = Traffic()
 REQUEST = Request(D(1), "gpt", tokens=100)
+
+
+def replace(one: Any, **changes: Any) -> Any:
+    return one._replace(**changes)
 
 
 def refused(

@@ -9,6 +9,7 @@ from app.payments.gateway import Gateway
 from app.tenancy import Database
 from tests.conftest import Urls
 from tests.payments.sandbox import Sandbox
+from tests.scenarios.plant import Plant, planted
 from tests.scenarios.portal import Buying, Portal, new_buying, running_portal
 
 
@@ -23,6 +24,19 @@ async def portal(
     """The module's portal: one worker, one mailbox, one webhook endpoint."""
     async with running_portal(urls, database, inspector, sandbox_url, tmp_path_factory.mktemp("portal")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+async def plant(
+    urls: Urls,
+    database: Database,
+    inspector: asyncpg.Connection,
+    sandbox_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Plant]:
+    """The module's server and worker as processes of their own, to be killed."""
+    async with planted(urls, database, inspector, sandbox_url, tmp_path_factory.mktemp("plant")) as ready_to_start:
+        yield ready_to_start
 
 
 @pytest.fixture

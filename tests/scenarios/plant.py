@@ -1,4 +1,4 @@
-"""Processes of the portal that scenarios kill, and the moments in which they do: server and worker on one database and sandbox."""
+"""The portal's own server and worker as processes that a test kills, and a household that buys from them."""
 
 import time
 from collections.abc import AsyncIterator
@@ -11,11 +11,13 @@ import asyncpg
 from joserfc.jwk import ECKey
 
 from app.embedded.mailbox import Mailbox, receiving
+from app.payments.gateway import Gateway
 from app.services.quotes import QuoteSigner
 from app.tenancy import Database
 from tests.auth.serving import ScriptedIssuer, serving, sign
 from tests.conftest import Urls, connecting
-from tests.scenarios.portal import SECRET, Buying, Portal, free_port, settings_for
+from tests.payments.sandbox import Sandbox
+from tests.scenarios.portal import SECRET, Buying, Portal, free_port, new_buying, settings_for
 from tests.scenarios.processes import Client, Process, ready
 
 POOL = "SELECT 1 FROM credit_pools WHERE id = $1 FOR NO KEY UPDATE"  # outcomes wait for it, foreign keys do not
@@ -46,10 +48,10 @@ class Plant:
 
 
 @asynccontextmanager
-async def running_plant(
+async def planted(
     urls: Urls, database: Database, inspector: asyncpg.Connection, sandbox_url: str, directory: Path
 ) -> AsyncIterator[Plant]:
-    """The plant of one database; its processes are started by whoever needs them."""
+    """Server and worker, ready to be started, with their mailbox and issuer."""
     issuer, key, mailbox = ScriptedIssuer(), ECKey.generate_key("P-256", auto_kid=True), Mailbox(directory / "mails")
     port, smtp = free_port(), free_port()
     async with serving(issuer.app) as issuer_url, AsyncExitStack() as mail:
@@ -70,9 +72,29 @@ async def running_plant(
             yield Plant(portal, server, worker, issuer, key, urls)
 
 
+@asynccontextmanager
+async def bought_before(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> AsyncIterator[Buying]:
+    """A household that has bought once before. Webhooks never come, unless a test wants them: the worker alone must do it."""
+    plant.server.start()
+    plant.worker.start()
+    scenario = await new_buying(plant.portal, sandbox, gateway)
+    await sandbox.webhooks(url=None)
+    await scenario.buy()
+    await scenario.worked()
+    await sandbox.steer.delete("/requests")
+    yield scenario
+    await scenario.worked()
+    await scenario.balanced()
+
+
 async def waits_for_a_lock(buying: Buying) -> Any:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     return await buying.portal.inspector.fetchval(waiting)
+
+
+async def statuses(buying: Buying) -> list[str]:
+    rows = await buying.rows("SELECT status FROM credit_purchases WHERE tenant_id = $1 ORDER BY created_at")
+    return [row["status"] for row in rows]
 
 
 async def revived(plant: Plant, buying: Buying) -> None:

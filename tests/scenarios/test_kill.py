@@ -3,47 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from app.payments.gateway import Gateway
-from app.tenancy import Database
-from tests.conftest import Urls
 from tests.payments.sandbox import Sandbox
-from tests.scenarios.plant import POOL, Plant, revived, running_plant, waits_for_a_lock
-from tests.scenarios.portal import INTENTS, Buying, new_buying, until
-from tests.scenarios.processes import Client, unanswered
+from tests.scenarios.plant import POOL, Plant, bought_before, revived, statuses, waits_for_a_lock
+from tests.scenarios.portal import INTENTS, Buying, until
+from tests.scenarios.processes import Client, Process, environment, unanswered
+from tests.scenarios.reconciling import Books
 
-GOOD, POOR = "4242424242424242", "4000000000009995"
-
-
-@pytest.fixture(scope="module")
-async def plant(
-    urls: Urls,
-    database: Database,
-    inspector: asyncpg.Connection,
-    sandbox_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Plant]:
-    async with running_plant(urls, database, inspector, sandbox_url, tmp_path_factory.mktemp("plant")) as running:
-        yield running
+GOOD, POOR, NEEDS_3DS = "4242424242424242", "4000000000009995", "4000000000003220"
 
 
 @pytest.fixture
 async def buying(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> AsyncIterator[Buying]:
-    """A household that has bought once before. Webhooks never come, unless a test wants them: the worker alone must do it."""
-    plant.server.start()
-    plant.worker.start()
-    scenario = await new_buying(plant.portal, sandbox, gateway)
-    await sandbox.webhooks(url=None)
-    await scenario.buy()
-    await scenario.worked()
-    await sandbox.steer.delete("/requests")
-    yield scenario
-    await scenario.worked()
-    await scenario.balanced()
+    async with bought_before(plant, sandbox, gateway) as scenario:
+        yield scenario
 
 
 async def asked_to_charge(buying: Buying) -> Any:
@@ -60,11 +38,6 @@ async def taken(buying: Buying) -> Any:
 
 async def committed(buying: Buying) -> Any:
     return await statuses(buying) == ["completed", "completed"] and await waits_for_a_lock(buying)
-
-
-async def statuses(buying: Buying) -> list[str]:
-    rows = await buying.rows("SELECT status FROM credit_purchases WHERE tenant_id = $1 ORDER BY created_at")
-    return [row["status"] for row in rows]
 
 
 async def ends(buying: Buying, expected: list[str]) -> None:
@@ -228,3 +201,67 @@ async def test_the_worker_is_killed_while_it_handles_an_event(plant: Plant, buyi
         kept = await buying.inbox(one["event"])
         assert kept is not None
         assert kept["processed_at"] is not None
+
+
+async def asked_to_cancel(buying: Buying) -> Any:
+    return [one for one in await buying.sandbox.requests() if one["path"].endswith("/cancel")]
+
+
+async def given_up(buying: Buying) -> Any:
+    return [one["cancellation_reason"] for one in await buying.charges() if one["status"] == "canceled"] == [
+        "abandoned"
+    ]
+
+
+CANCELING = {"path": f"{INTENTS}/", "seconds": 1.0}
+CANCEL_STEPS = {
+    "Stripe does it afterwards": ({"kind": "slow_before", **CANCELING}, asked_to_cancel),
+    "given up, the answer is on its way": ({"kind": "slow_after", **CANCELING}, given_up),
+}
+
+
+@pytest.mark.parametrize(("fault", "moment"), CANCEL_STEPS.values(), ids=list(CANCEL_STEPS))
+async def test_the_worker_is_killed_while_it_gives_up_an_abandoned_payment(
+    plant: Plant, buying: Buying, fault: dict[str, Any], moment: Moment
+) -> None:
+    await abandoned(buying)
+    await buying.sandbox.fault(**fault)
+    await buying.hurry()
+    await until(lambda: moment(buying), "the moment to kill")
+    await revived(plant, buying)
+    await ends(buying, ["failed", "completed"])
+    assert await given_up(buying)
+
+
+async def test_the_worker_is_killed_while_it_applies_that_a_payment_was_given_up(plant: Plant, buying: Buying) -> None:
+    await abandoned(buying)
+    async with plant.locked(POOL, buying.household.pool_id):
+        await buying.hurry()
+        await until(lambda: waits_for_a_lock(buying), "the outcome waits for the pool")
+        assert await given_up(buying)
+        await revived(plant, buying)
+    await ends(buying, ["failed", "completed"])
+
+
+async def abandoned(buying: Buying) -> None:
+    """A purchase whose buyer has left the bank's page a day ago."""
+    purchase_id = await buying.buy(await buying.command(NEEDS_3DS))
+    await buying.aged(purchase_id, "25 hours")
+    await buying.sandbox.steer.delete("/requests")
+
+
+async def test_reconciliation_is_killed_while_it_puts_right(plant: Plant, buying: Buying, tmp_path: Path) -> None:
+    await buying.sandbox.fault("lose_answer", path=INTENTS)
+    await buying.buy()
+    books = Books(buying)
+    await books.nobody_else()
+    command = f"reconcile --tenant {buying.household.tenant_id}"
+    reconciling = Process(command, environment(plant.portal.settings), tmp_path / "reconcile.log")
+    async with plant.locked(POOL, buying.household.pool_id):
+        reconciling.start()
+        await until(lambda: waits_for_a_lock(buying), "the outcome waits for the pool")
+        reconciling.kill()
+    assert await statuses(buying) == ["completed", "processing"]
+    assert (await books.found()).explained
+    assert (await books.run()).findings == ()
+    assert await statuses(buying) == ["completed", "completed"]

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 import pytest
 
 from app.auth.api_keys import generate
 from app.payments.gateway import Gateway
 from app.rules.node_ids import node_id
-from app.tenancy import Database
-from tests.conftest import Urls
 from tests.payments.sandbox import Sandbox
-from tests.scenarios.plant import POOL, Plant, revived, running_plant, waits_for_a_lock
+from tests.scenarios.plant import POOL, Plant, revived, waits_for_a_lock
 from tests.scenarios.portal import new_buying, until
 from tests.scenarios.processes import unanswered
 from tests.scenarios.refunding import PAID, REFUNDS, Refunds
@@ -47,18 +44,6 @@ class Operator:
         assert "errors" not in found, found
         payload: dict[str, Any] = found["data"]["purchaseRefund"]
         return payload
-
-
-@pytest.fixture(scope="module")
-async def plant(
-    urls: Urls,
-    database: Database,
-    inspector: asyncpg.Connection,
-    sandbox_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Plant]:
-    async with running_plant(urls, database, inspector, sandbox_url, tmp_path_factory.mktemp("plant")) as running:
-        yield running
 
 
 @pytest.fixture

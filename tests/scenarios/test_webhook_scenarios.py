@@ -13,7 +13,7 @@ import stripe
 
 from app.payments.gateway import Gateway
 from app.services.inbox import PARKED_AFTER
-from app.services.stripe_events.handler import Services
+from app.services.stripe_events.handler import NotAnswered, Services
 from app.services.stripe_events.registry import handle
 from app.webhooks import MAX_BODY_BYTES
 from tests.payments.sandbox import WEBHOOK_SECRET
@@ -270,3 +270,45 @@ async def trouble(buying: Buying, event_id: str) -> tuple[asyncpg.Record, asyncp
     assert kept is not None
     [told] = await buying.rows("SELECT * FROM billing_events WHERE stripe_event_id = $2", event_id)
     return kept, told
+
+
+async def test_an_event_that_comes_a_day_late_is_welcome_and_its_recording_is_not(buying: Buying) -> None:
+    await buying.sandbox.fault("lose_answer", path=INTENTS)
+    purchase_id = await buying.buy()
+    await buying.portal.inspector.execute("DELETE FROM pgqueuer WHERE entrypoint = 'purchase.finish'")
+    await buying.aged(purchase_id, "25 hours")
+    [intent] = await buying.charges()
+    [paid] = [one for one in await buying.sandbox.events(intent["id"]) if one["type"] == "payment_intent.succeeded"]
+    yesterdays = paid | {"created": paid["created"] - 86_400}
+    assert await buying.webhook(yesterdays, age=86_400) == 400
+    assert await buying.inbox(paid["id"]) is None
+    assert (await buying.purchase(purchase_id))["status"] == "processing"
+    assert await buying.webhook(yesterdays) == 200
+    await buying.worked()
+    assert (await buying.purchase(purchase_id))["status"] == "completed"
+    assert await kinds(buying) == BOUGHT
+    assert await buying.webhook(yesterdays) == 200  # and once more, as Stripe may
+    await buying.worked()
+    assert await kinds(buying) == BOUGHT
+
+
+@pytest.mark.parametrize("fault", ["slow_before", "slow_after"])
+async def test_stripe_takes_too_long_to_tell_of_the_payment(buying: Buying, fault: str) -> None:
+    await buying.sandbox.fault("lose_answer", path=INTENTS)
+    purchase_id = await buying.buy()
+    [intent] = await buying.charges()
+    [paid] = [one for one in await buying.sandbox.events(intent["id"]) if one["type"] == "payment_intent.succeeded"]
+    hasty = buying.sandbox.gateway(timeout_seconds=0.3)
+    services = Services(hasty, buying.portal.database, buying.purchasing)
+    await buying.sandbox.fault(fault, path=f"{INTENTS}/", method="GET", seconds=1.0)
+    with pytest.raises(NotAnswered, match="no answer from Stripe"):
+        await handle(paid, services)
+    [told] = await buying.rows("SELECT * FROM billing_events WHERE stripe_event_id = $2", paid["id"])
+    assert (told["processed"], told["retry_count"]) == (False, 1)
+    assert (await buying.purchase(purchase_id))["status"] == "processing"
+    await handle(paid, services, failed_before=True)
+    [told] = await buying.rows("SELECT * FROM billing_events WHERE stripe_event_id = $2", paid["id"])
+    assert (told["processed"], told["error"]) == (True, None)
+    assert (await buying.purchase(purchase_id))["status"] == "completed"
+    assert await kinds(buying) == BOUGHT
+    await hasty.close()

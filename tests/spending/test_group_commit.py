@@ -13,7 +13,7 @@ from app.rules.burn_order import Bucket
 from app.rules.errors import ErrorCode, IdempotencyMismatch
 from app.services.catalogue import CatalogueCache
 from app.services.grants import adjust
-from app.services.spending import books
+from app.services.spending import writing
 from app.services.spending.commands import NotBooked, Release, Reservation, Settle
 from app.services.spending.lanes import Call, Flush
 from app.services.spending.service import Spending
@@ -91,7 +91,7 @@ async def test_a_lost_connection_loses_and_doubles_nothing(
     held, reserving = till.reserving(1), till.reserving(2)
     await spending.submit(key, [(till.pool_id, held)])
     cuts = 0
-    write, flush = books.write, Flush.__call__
+    write, flush = writing.write, Flush.__call__
 
     async def cut_write(*arguments: Any) -> None:
         nonlocal cuts
@@ -109,7 +109,7 @@ async def test_a_lost_connection_loses_and_doubles_nothing(
         return answers
 
     if moment == "before":
-        monkeypatch.setattr(books, "write", cut_write)
+        monkeypatch.setattr(writing, "write", cut_write)
     else:
         monkeypatch.setattr(Flush, "__call__", cut_flush)
     answers = await spending.submit(key, [(till.pool_id, Settle(held.request_id, worth(1))), (till.pool_id, reserving)])

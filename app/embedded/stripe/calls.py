@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from app.embedded.stripe.parameters import Parameters, choice, integer, text, texts
@@ -17,7 +18,7 @@ EXPANDABLE = {
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
 }
-LIST_PARAMETERS = {"limit": integer, "starting_after": text, "expand": texts}
+LIST_PARAMETERS = {"limit": integer, "starting_after": text, "ending_before": text, "expand": texts}
 
 
 @dataclass
@@ -95,18 +96,41 @@ def _expand(state: State, record: Record, path: str, whole: str) -> None:
 
 
 def listed(call: Call, records: list[Record], url: str) -> Record:
-    """A page of a list, the newest first, 10 entries unless asked for up to 100."""
+    """A page of a list, the newest first, 10 entries unless asked for up to 100; `created` leaves out what is older or newer."""
     limit = call.parameters.get("limit", 10)
     if not 1 <= limit <= 100:
         raise Refusal("Invalid limit: must be between 1 and 100", code="parameter_invalid_integer", param="limit")
-    after = call.parameters.get("starting_after")
+    after, before = call.parameters.get("starting_after"), call.parameters.get("ending_before")
+    if after is not None and before is not None:
+        raise Refusal("You may only specify one of these parameters: starting_after, ending_before.")
+    within = call.parameters.get("created", {})
+    records = [record for record in records if all(holds(record["created"], bound) for holds, bound in within.items())]
+    ids = [record["id"] for record in records]
     if after is not None:
-        ids = [record["id"] for record in records]
-        if after not in ids:
-            raise missing("object", after, "starting_after")
-        records = records[ids.index(after) + 1 :]
-    page: Record = {"object": "list", "data": records[:limit], "has_more": len(records) > limit, "url": url}
-    return expanded(call, page)
+        records = records[_place(ids, after, "starting_after") + 1 :]
+        page, has_more = records[:limit], len(records) > limit
+    else:
+        # The page before a cursor is the one next to it.
+        records = records[: _place(ids, before, "ending_before")] if before is not None else records
+        page, has_more = (records[-limit:] if before is not None else records[:limit]), len(records) > limit
+    return expanded(call, {"object": "list", "data": page, "has_more": has_more, "url": url})
+
+
+def _place(ids: list[str], cursor: str, name: str) -> int:
+    if cursor not in ids:
+        raise missing("object", cursor, name)
+    return ids.index(cursor)
+
+
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
+_BOUNDS = Parameters(optional=dict.fromkeys(_COMPARISONS, integer))
+
+
+def created(name: str, raw: Any) -> dict[Callable[[int, int], bool], int]:
+    """When something was made: a second, or bounds in `gt`, `gte`, `lt`, `lte`; as the comparisons that must hold."""
+    if isinstance(raw, dict):
+        return {_COMPARISONS[word]: bound for word, bound in _BOUNDS(name, raw).items()}
+    return {eq: integer(name, raw)}
 
 
 def billing_details(given: Record | None = None) -> Record:

@@ -1,7 +1,7 @@
 """Disputes: opened by a test card or a test, decided by a test; the money moves as Stripe moves it."""
 
 from app.embedded.stripe import balance
-from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, expanded, get, listed
+from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, created, expanded, get, listed
 from app.embedded.stripe.parameters import Parameters, text, texts
 from app.embedded.stripe.refusals import Record, Refusal
 from app.embedded.stripe.state import new_id
@@ -136,7 +136,7 @@ OPERATIONS = (
         "GET",
         "/v1/disputes",
         list_disputes,
-        Parameters(optional=LIST_PARAMETERS | {"charge": text, "payment_intent": text}),
+        Parameters(optional=LIST_PARAMETERS | {"charge": text, "created": created, "payment_intent": text}),
     ),
     Operation("GET", "/v1/disputes/{}", retrieve, Parameters(optional={"expand": texts})),
 )

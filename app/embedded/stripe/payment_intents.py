@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from app.embedded.stripe import attempts, customers, payment_methods
-from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, expanded, get, listed
+from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, created, expanded, get, listed
 from app.embedded.stripe.parameters import Parameters, boolean, choice, integer, metadata, text, texts, url
 from app.embedded.stripe.refusals import Record, Refusal
 from app.embedded.stripe.state import new_id
@@ -90,7 +90,7 @@ def cancel(call: Call) -> Record:
 
 
 def list_intents(call: Call) -> Record:
-    """The intents, of a customer if named, the newest first."""
+    """The intents, of a customer or of a time if named, the newest first."""
     return listed(
         call, list(call.state.newest("payment_intent", call.parameters.get("customer"))), "/v1/payment_intents"
     )
@@ -241,11 +241,12 @@ _CANCEL = {
     "cancellation_reason": choice("duplicate", "fraudulent", "requested_by_customer", "abandoned"),
     "expand": texts,
 }
+_LIST = LIST_PARAMETERS | {"customer": text, "created": created}
 _SEARCH = Parameters({"query": text}, {"limit": integer, "expand": texts})
 
 OPERATIONS = (
     Operation("POST", "/v1/payment_intents", create, _CREATE),
-    Operation("GET", "/v1/payment_intents", list_intents, Parameters(optional=LIST_PARAMETERS | {"customer": text})),
+    Operation("GET", "/v1/payment_intents", list_intents, Parameters(optional=_LIST)),
     Operation("GET", "/v1/payment_intents/search", search, _SEARCH),
     Operation("GET", "/v1/payment_intents/{}", retrieve, Parameters(optional={"expand": texts})),
     Operation("POST", "/v1/payment_intents/{}/confirm", confirm, Parameters(optional=_ATTEMPT)),

@@ -1,7 +1,7 @@
 """Refunds: given back at once, pending, or failing afterwards, as the test card says or a test asks."""
 
 from app.embedded.stripe import balance, payment_methods
-from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, expanded, get, listed
+from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, created, expanded, get, listed
 from app.embedded.stripe.parameters import Parameters, choice, integer, metadata, text, texts
 from app.embedded.stripe.refusals import Record, Refusal, documentation, missing
 from app.embedded.stripe.state import new_id
@@ -191,7 +191,7 @@ OPERATIONS = (
         "GET",
         "/v1/refunds",
         list_refunds,
-        Parameters(optional=LIST_PARAMETERS | {"charge": text, "payment_intent": text}),
+        Parameters(optional=LIST_PARAMETERS | {"charge": text, "created": created, "payment_intent": text}),
     ),
     Operation("GET", "/v1/refunds/{}", retrieve, Parameters(optional={"expand": texts})),
 )

@@ -45,11 +45,14 @@ class PriceBook:
 class Decisions:
     """The decisions of one flush."""
 
-    def __init__(self, books: Books, prices: PriceBook, caps: TierCaps) -> None:
+    def __init__(self, books: Books, settings: PoolSettings, prices: PriceBook, caps: TierCaps) -> None:
         self.books = books
         self._prices = prices
         self._caps = caps
-        self._settings = PoolSettings.load(books.pool.settings, books.pool.pool_type)
+        self._settings = settings
+        access = settings.access_control
+        self._blocked_models = frozenset(access.blocked_models)
+        self._allowed_models = None if access.allowed_models is None else frozenset(access.allowed_models)
         self._today = local_date(books.now, books.pool.time_zone)
         self._by_request = {hold.request_id: hold for hold in books.holds}
         self._by_id = {hold.id: hold for hold in books.holds}
@@ -154,8 +157,8 @@ class Decisions:
             subscription_status=pool.subscription_status,
             past_due_since=pool.past_due_since,
             approval_required_above=access.approval_required_above,
-            blocked_models=frozenset(access.blocked_models),
-            allowed_models=None if access.allowed_models is None else frozenset(access.allowed_models),
+            blocked_models=self._blocked_models,
+            allowed_models=self._allowed_models,
         )
 
     def _traffic(self) -> Traffic:

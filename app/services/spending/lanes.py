@@ -6,10 +6,9 @@ process the lane orders them, across processes the row's lock.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,10 +20,11 @@ from app.auth.actor import ServicePrincipal, Unauthenticated, utc_now
 from app.rules.errors import NotFound, Refusal
 from app.rules.pool_settings import PoolSettings
 from app.rules.spending_gate import TierCaps
-from app.services.spending import books
+from app.services.spending import reading, writing
 from app.services.spending.books import Books
 from app.services.spending.commands import Command, Expire, NotBooked, Release, Reservation, Reserve, Settle
 from app.services.spending.decisions import Decisions, PriceBook
+from app.services.spending.reading import Asked
 from app.tenancy import ActorKind, Database, Scope
 
 log = structlog.get_logger("spending")
@@ -157,53 +157,45 @@ class Flush:
     async def __call__(self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]) -> list[Outcome]:
         """The answers of each call, or Unauthenticated for one whose key is no longer good."""
         async with (
-            self._database.transaction(Scope(tenant_id, ActorKind.WORKER)) as tx,
+            self._database.transaction(Scope(tenant_id, ActorKind.WORKER), plan_once=True) as tx,
             tx.driver() as connection,
         ):
-            exists = await books.lock(connection, tenant_id, pool_id)
-            keys = await books.good_keys(connection, tenant_id, {call.key for call in calls if call.key})
-            refused = [_refused(call, keys, pool_id if exists else None) for call in calls]
-            admitted = [call for call, refusal in zip(calls, refused, strict=True) if refusal is None]
-            if not admitted:
+            pool, now = await reading.lock(connection, tenant_id, pool_id), utc_now()
+            asked = _asked(
+                [command for call in calls for command in call.commands], {call.key for call in calls if call.key}
+            )
+            state = await reading.read(connection, tenant_id, pool_id, asked, now, for_update=True)
+            refused = [_refused(call, state.keys, pool_id if pool else None) for call in calls]
+            if pool is None or all(refused):
                 return [refusal or [] for refusal in refused]
-            commands = [command for call in admitted for command in call.commands]
-            decisions = await self.read(connection, tenant_id, pool_id, commands)
+            decisions = await self._decisions(connection, tenant_id, state.books(pool, now), asked)
             decisions.expire()
             answers = [
                 refusal or [_decide(decisions, command, call.user_id) for command in call.commands]
                 for call, refusal in zip(calls, refused, strict=True)
             ]
-            await books.write(connection, tenant_id, decisions.books)
+            await writing.write(connection, tenant_id, decisions.books)
         return answers
 
-    async def read(
-        self,
-        connection: asyncpg.Connection,
-        tenant_id: UUID,
-        pool_id: UUID,
-        commands: Sequence[Command],
-        *,
-        for_update: bool = True,
+    async def look(self, connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, command: Reserve) -> Decisions:
+        """The books of a pool for this command, only to look at them. Raises NotFound."""
+        pool, now, asked = await reading.look(connection, tenant_id, pool_id), utc_now(), _asked([command], ())
+        if pool is None:
+            raise NotFound("pool", path=("poolId",))
+        state = await reading.read(connection, tenant_id, pool_id, asked, now, for_update=False)
+        return await self._decisions(connection, tenant_id, state.books(pool, now), asked)
+
+    async def _decisions(
+        self, connection: asyncpg.Connection, tenant_id: UUID, opened: Books, asked: Asked
     ) -> Decisions:
-        """Open the books of a pool for these commands; only to look at them without `for_update`. Raises NotFound."""
-        users = {command.user_id for command in commands if isinstance(command, Reserve)}
-        references = [command.request_id for command in commands if isinstance(command, Reserve)]
-        references += [command.reference for command in commands if isinstance(command, Settle | Release)]
-        opened = await books.read(
-            connection,
-            tenant_id,
-            pool_id,
-            users=users,
-            references=references,
-            now=utc_now(),
-            for_update=for_update,
-        )
-        caps = self._caps(opened.pool.tier_id)
-        if users and _threshold(opened) is not None:
-            await books.read_approvals(connection, tenant_id, opened, list(users))
-        if users and caps.models_per_month is not None:
-            await books.read_models(connection, tenant_id, opened, _month_start(opened))
-        return Decisions(opened, self._prices(), caps)
+        """Read what only some pools need for a hold, too."""
+        caps, pool = self._caps(opened.pool.tier_id), opened.pool
+        settings = PoolSettings.load(pool.settings, pool.pool_type)
+        if asked.users and settings.access_control.approval_required_above is not None:
+            await reading.read_approvals(connection, tenant_id, opened, asked.users)
+        if asked.users and caps.models_per_month is not None:
+            await reading.read_models(connection, tenant_id, opened, _month_start(opened))
+        return Decisions(opened, settings, self._prices(), caps)
 
 
 class Lanes:
@@ -220,6 +212,15 @@ class Lanes:
         if lane is None:
             lane = self._lanes[key] = Lane(self._flush, tenant_id, pool_id, lambda: self._lanes.pop(key, None))
         return await lane.submit(call)
+
+
+def _asked(commands: Sequence[Command], keys: Collection[ServicePrincipal]) -> Asked:
+    return Asked(
+        users=list({command.user_id for command in commands if isinstance(command, Reserve)}),
+        request_ids=[command.request_id for command in commands if isinstance(command, Reserve)],
+        references=[command.reference for command in commands if isinstance(command, Settle | Release)],
+        keys=list(keys),
+    )
 
 
 def _refused(call: Call, keys: Mapping[ServicePrincipal, UUID | None], pool_id: UUID | None) -> Outcome | None:
@@ -247,10 +248,6 @@ def _decide(decisions: Decisions, command: Command, user_id: UUID | None) -> Ans
                 return None
     except Refusal as refusal:
         return refusal
-
-
-def _threshold(opened: Books) -> Decimal | None:
-    return PoolSettings.load(opened.pool.settings, opened.pool.pool_type).access_control.approval_required_above
 
 
 def _month_start(opened: Books) -> datetime:

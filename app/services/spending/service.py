@@ -12,11 +12,11 @@ from app.rules.consumption import Figures, ModelRate, RequestType
 from app.rules.errors import Forbidden, NotFound
 from app.rules.spending_gate import SpendLimit, TierCaps
 from app.services.catalogue import CatalogueCache
-from app.services.spending import books
-from app.services.spending.books import WRITE_SCOPE
+from app.services.spending import reading
 from app.services.spending.commands import Command, Expire, Reservation, Reserve
 from app.services.spending.decisions import Decisions, PriceBook, as_reservation
 from app.services.spending.lanes import Answer, Call, Flush, Lanes
+from app.services.spending.reading import WRITE_SCOPE
 from app.tenancy import ActorKind, Database
 
 READ_SCOPE = "usage:read"  # of app/auth/api_keys.py
@@ -92,7 +92,7 @@ class Spending:
         """A reservation by its request_id or its id, as far as the actor sees it: what became of a call that was never answered."""
         _require_scope(session.actor, WRITE_SCOPE, READ_SCOPE)
         async with session.tx.driver() as connection:
-            found = await books.find(connection, session.tx.tenant_id, reference)
+            found = await reading.find(connection, session.tx.tenant_id, reference)
         return as_reservation(*found) if found else None
 
     async def _look(self, session: Session, pool_id: UUID, command: Reserve) -> Decisions:
@@ -103,7 +103,7 @@ class Spending:
             raise NotFound("pool", path=("poolId",))
         await self._refresh()
         async with session.tx.as_worker() as connection:
-            decisions = await self._flush.read(connection, session.tx.tenant_id, pool_id, [command], for_update=False)
+            decisions = await self._flush.look(connection, session.tx.tenant_id, pool_id, command)
         decisions.expire()
         return decisions
 

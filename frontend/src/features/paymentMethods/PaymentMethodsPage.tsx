@@ -4,12 +4,13 @@ import { Card } from "@/design/Card";
 import { Notice } from "@/design/Notice";
 import { PageMessage } from "@/design/PageMessage";
 import { LoadingNote, Skeleton } from "@/design/Skeleton";
+import { AutoPurchaseSection } from "@/features/autoPurchase/AutoPurchaseSection";
 import { useCurrentPool } from "@/features/pool/currentPool";
 import type { PaymentMethodsQuery } from "@/gql/graphql";
 import { CardsSection } from "./CardsSection";
 import { PaymentMethodsDocument } from "./paymentMethodQueries";
 
-/** The pool's cards. Each section of the page stands for itself. */
+/** The pool's cards and what is bought with them by itself. Each section of the page stands for itself. */
 export function PaymentMethodsPage() {
   const { membership } = useCurrentPool();
   const poolId = membership.pool.id;
@@ -21,6 +22,7 @@ export function PaymentMethodsPage() {
         <Heading name={data.pool.name} />
         <div className="mt-6 grid max-w-3xl gap-6">
           <Cards key={data.pool.id} pool={data.pool} fetching={fetching} onRefresh={again} />
+          <AutoPurchaseSection poolId={data.pool.id} />
         </div>
       </>
     );
