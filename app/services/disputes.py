@@ -11,6 +11,7 @@ from app.payments.refunds import StripeDispute
 from app.rules.disputes import advice, state
 from app.rules.money import money_text
 from app.services import reversals
+from app.services.auto_purchase import outcomes as auto_purchases
 from app.services.refund_notices import Notice, announce, note_event
 from app.services.reversals import LockedPurchase
 from app.tenancy import Transaction
@@ -50,6 +51,8 @@ async def apply(tx: Transaction, purchase: LockedPurchase, told: StripeDispute, 
     if known is not None and all(getattr(known, name) == value for name, value in values.items()):
         return
     dispute_id = await _write(tx, purchase.row, told, known, values)
+    if known is None and purchase.row.is_auto_purchase:
+        await auto_purchases.disputed(tx, purchase.pool, now)
     cause = reversals.Cause(
         dispute_id=dispute_id, taken="Disputed payment", returned="Dispute settled: credits given back"
     )
