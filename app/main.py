@@ -1,6 +1,7 @@
 """The Starlette application: routes, middleware, lifespan. The only file that sees everything."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await gateway.open()
+        gc.freeze()  # Stripe's library stays, as what the start has made does (app/commands/processes.py)
         try:
             yield
         finally:

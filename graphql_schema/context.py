@@ -1,7 +1,7 @@
 """What one operation has at hand: who asks, one read transaction for all that it reads, and the loaders on it."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -45,7 +45,7 @@ class Context:
         self.services = services
         self.principal = principal
         self.now: datetime = utc_now()
-        self._stack = AsyncExitStack()
+        self._acting: AbstractAsyncContextManager[Session] | None = None
         self._opening = asyncio.Lock()
         self._session: Session | None = None
         self._loaders: Loaders | None = None
@@ -63,9 +63,9 @@ class Context:
         if self._session is None:
             async with self._opening:
                 if self._session is None:
-                    self._session = await self._stack.enter_async_context(
-                        acting(self.services.database, self.principal, read_only=True)
-                    )
+                    transaction = acting(self.services.database, self.principal, read_only=True)
+                    self._session = await transaction.__aenter__()
+                    self._acting = transaction
         return self._session
 
     @property
@@ -78,9 +78,10 @@ class Context:
 
     async def refresh(self) -> None:
         """After a mutation's commit: what is read from now on is read anew."""
-        await self._stack.aclose()
-        self._stack = AsyncExitStack()
+        transaction, self._acting = self._acting, None
         self._session = self._loaders = None
+        if transaction is not None:
+            await transaction.__aexit__(None, None, None)
 
 
 Info = strawberry.Info[Context, Any]

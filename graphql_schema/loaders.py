@@ -7,9 +7,11 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+import orjson
 from asyncpg import Record
 from strawberry.dataloader import DataLoader
 
@@ -35,7 +37,7 @@ from graphql_schema.purchases import (
     as_purchase,
 )
 from graphql_schema.refunds import Dispute, Refund, as_dispute, as_refund
-from graphql_schema.rows import Rows
+from graphql_schema.rows import Row, Rows, as_time
 from graphql_schema.subscriptions import Subscription
 from graphql_schema.transactions import TRANSACTION, CreditTransaction, CreditTransactionConnection
 from graphql_schema.viewpoints import Viewpoint
@@ -49,22 +51,34 @@ PageRows = Callable[[Actor, list[PageKey]], dict[str, Any]]
 class Loaders:
     """The loaders of one operation, on its read transaction."""
 
+    # Each is made when it is first asked for: an operation uses two or three of them.
+    pool_by_id = cached_property[DataLoader[UUID, CreditPool | None]](lambda self: DataLoader(self._pools))
+    auto_purchase_by_pool = cached_property[DataLoader[UUID, AutoPurchaseSettings]](
+        lambda self: DataLoader(self._auto_purchases)
+    )
+    member_by_id = cached_property[DataLoader[UUID, PoolMember | None]](lambda self: DataLoader(self._members))
+    member_by_pool_user = cached_property[DataLoader[tuple[UUID, UUID], PoolMember | None]](
+        lambda self: DataLoader(self._members_by_user)
+    )
+    members_by_pool = cached_property[DataLoader[PageKey, PoolMemberConnection]](
+        lambda self: DataLoader(self._member_pages)
+    )
+    member_count_by_pool = cached_property[DataLoader[UUID, int]](lambda self: DataLoader(self._member_counts))
+    seats_by_pool = cached_property[DataLoader[UUID, tuple[int, int]]](lambda self: DataLoader(self._seats))
+    transactions_by_pool = cached_property[DataLoader[PageKey, CreditTransactionConnection]](
+        lambda self: DataLoader(self._transaction_pages)
+    )
+    purchases_by_pool = cached_property[DataLoader[PageKey, CreditPurchaseConnection]](
+        lambda self: DataLoader(self._purchase_pages)
+    )
+    moments_by_purchase = cached_property[DataLoader[UUID, list[PurchaseMoment]]](
+        lambda self: DataLoader(self._moments)
+    )
+    refunds_by_purchase = cached_property[DataLoader[UUID, list[Refund]]](lambda self: DataLoader(self._refunds))
+    disputes_by_purchase = cached_property[DataLoader[UUID, list[Dispute]]](lambda self: DataLoader(self._disputes))
+
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.pool_by_id: DataLoader[UUID, CreditPool | None] = DataLoader(self._pools)
-        self.auto_purchase_by_pool: DataLoader[UUID, AutoPurchaseSettings] = DataLoader(self._auto_purchases)
-        self.member_by_id: DataLoader[UUID, PoolMember | None] = DataLoader(self._members)
-        self.member_by_pool_user: DataLoader[tuple[UUID, UUID], PoolMember | None] = DataLoader(self._members_by_user)
-        self.members_by_pool: DataLoader[PageKey, PoolMemberConnection] = DataLoader(self._member_pages)
-        self.member_count_by_pool: DataLoader[UUID, int] = DataLoader(self._member_counts)
-        self.seats_by_pool: DataLoader[UUID, tuple[int, int]] = DataLoader(self._seats)
-        self.transactions_by_pool: DataLoader[PageKey, CreditTransactionConnection] = DataLoader(
-            self._transaction_pages
-        )
-        self.purchases_by_pool: DataLoader[PageKey, CreditPurchaseConnection] = DataLoader(self._purchase_pages)
-        self.moments_by_purchase: DataLoader[UUID, list[PurchaseMoment]] = DataLoader(self._moments)
-        self.refunds_by_purchase: DataLoader[UUID, list[Refund]] = DataLoader(self._refunds)
-        self.disputes_by_purchase: DataLoader[UUID, list[Dispute]] = DataLoader(self._disputes)
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
 
@@ -89,7 +103,9 @@ class Loaders:
         own = row is not None and row["user_id"] is not None and row["user_id"] == session.actor.user_id
         if row is None or not (own or session.actor.can(row["pool_id"], Permission.VIEW_OTHER_USAGE)):
             return None
-        return TRANSACTION.build(row, Viewpoint(session.actor, row["pool_id"], self._context.now))
+        return TRANSACTION.build(
+            orjson.loads(row["entry"]), Viewpoint(session.actor, row["pool_id"], self._context.now)
+        )
 
     async def purchase(self, purchase_id: UUID) -> CreditPurchase | None:
         """One purchase: the viewer's own, or one of a pool whose balance they may see."""
@@ -151,7 +167,8 @@ class Loaders:
         return [found.get(key) for key in keys]
 
     def _member(self, row: Record, actor: Actor) -> PoolMember:
-        return MEMBER.build(row, Viewpoint(actor, row["pool_id"], self._context.now))
+        viewpoint = Viewpoint(actor, row["pool_id"], self._context.now, row["time_zone"])
+        return MEMBER.build(orjson.loads(row["member"]), viewpoint)
 
     async def _member_counts(self, pools: list[UUID]) -> list[int]:
         _, rows = await self._rows(statements.MEMBER_COUNTS, pools=pools)
@@ -168,13 +185,14 @@ class Loaders:
             return _after_time_and_id("members", asked)
 
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> PoolMemberConnection:
+            time_zone = rows[0]["time_zone"] if rows else "UTC"
             return page(
                 PoolMemberConnection,
-                rows,
+                _of_json(rows),
                 key[1],
                 after=key[2] is not None,
-                nodes=lambda shown: Rows(MEMBER, shown, Viewpoint(actor, key[0], self._context.now)),
-                cursor=lambda row: encode_cursor("members", row["created_at"].isoformat(), row["id"]),
+                nodes=lambda shown: Rows(MEMBER, shown, Viewpoint(actor, key[0], self._context.now, time_zone)),
+                cursor=lambda row: encode_cursor("members", as_time(row["created_at"]), row["id"]),
                 pool_key=key[0],
             )
 
@@ -189,7 +207,7 @@ class Loaders:
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> CreditTransactionConnection:
             return page(
                 CreditTransactionConnection,
-                rows,
+                _of_json(rows),
                 key[1],
                 after=key[2] is not None,
                 nodes=lambda shown: Rows(TRANSACTION, shown, Viewpoint(actor, key[0], self._context.now)),
@@ -261,6 +279,11 @@ class Loaders:
                 by_pool[row["pool_id"]].append(row)
             built.update({key: build(actor, key, by_pool[key[0]]) for key in asked})
         return [built[key] for key in keys]
+
+
+def _of_json(found: list[Record]) -> list[Row]:
+    """The rows of a page that came as one text; nothing, where the pool is not to be seen or the page is empty."""
+    return orjson.loads(found[0]["page"] or "[]") if found else []
 
 
 def _sequence(text: str) -> tuple[int]:

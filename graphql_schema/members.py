@@ -1,7 +1,7 @@
 """Members of a pool: role, permissions, limits and use, each as far as the viewer may see it."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
-from asyncpg import Record
 
 from app.rules.permissions import Permission, Role, granted
 from app.rules.spending_limits import Usage, remaining, roll_over
 from graphql_schema.context import Info
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id
+from graphql_schema.rows import Part, Row, Shape, Source, as_time, credit_text, enum, node_id, time
 from graphql_schema.users import USER, User
 from graphql_schema.viewpoints import Viewpoint
 
@@ -80,16 +79,17 @@ class PoolMemberConnection(Connection[PoolMember]):
         return await info.context.loaders.member_count_by_pool.load(self.pool_key)
 
 
-def _usage(row: Record, viewpoint: Viewpoint) -> dict[str, str | None] | None:
+def _usage(row: Row, viewpoint: Viewpoint) -> dict[str, str | None] | None:
     """The counters as they read today (text, credits) and what the limits leave; None for who may not see them."""
     if not viewpoint.sees_usage(row["user_id"]):
         return None
     daily, monthly, held = row["daily_credit_limit"], row["monthly_credit_limit"], row["held_credits"]
     today, this_week, this_month = row["usage_today"], row["usage_this_week"], row["usage_this_month"]
-    all_time, written_on, date = row["usage_all_time"], row["usage_on"], viewpoint.today(row["time_zone"])
-    if written_on != date:  # otherwise they stand as they are: the usual case
-        written = Usage(Decimal(today), Decimal(this_week), Decimal(this_month), Decimal(all_time), written_on)
-        used = roll_over(written, date)
+    all_time, written_on = row["usage_all_time"], row["usage_on"]
+    if written_on != viewpoint.today_text:  # otherwise they stand as they are: the usual case
+        day = written_on and date.fromisoformat(written_on)
+        written = Usage(Decimal(today), Decimal(this_week), Decimal(this_month), Decimal(all_time), day)
+        used = roll_over(written, viewpoint.today)
         today, this_week, this_month = str(used.today), str(used.this_week), str(used.this_month)
     return {
         "today": today,
@@ -99,6 +99,11 @@ def _usage(row: Record, viewpoint: Viewpoint) -> dict[str, str | None] | None:
         "remaining_today": daily and _left(daily, today, held),
         "remaining_this_month": monthly and _left(monthly, this_month, held),
     }
+
+
+def _last_active(row: Row, viewpoint: Viewpoint) -> str | None:
+    at = row["last_usage_at"]
+    return None if at is None or not viewpoint.sees_usage(row["user_id"]) else as_time(at)
 
 
 def _left(limit: str, used: str, held: str) -> str:
@@ -125,7 +130,7 @@ USAGE = Shape(
     remaining_today=credit_text("remaining_today"),
     remaining_this_month=credit_text("remaining_this_month"),
 )
-# A row of the statements that select _MEMBER_COLUMNS.
+# A row of _MEMBER (statements.py).
 MEMBER = Shape(
     PoolMember,
     id=node_id("PoolMember"),
@@ -135,10 +140,8 @@ MEMBER = Shape(
     permissions=Source("permissions", _granted, parse=lambda names: [Permission[one] for one in names]),
     limits=Part(LIMITS),
     usage=Part(USAGE, _usage),
-    joined_at=Source("joined_at"),
-    last_active_at=Source(
-        computed=lambda row, viewpoint: row["last_usage_at"] if viewpoint.sees_usage(row["user_id"]) else None
-    ),
+    joined_at=time("joined_at"),
+    last_active_at=Source(computed=_last_active, parse=datetime.fromisoformat),
     viewer_can_update=Source(computed=lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
-    pool_key=Source("pool_id"),
+    pool_key=Source("pool_id", parse=UUID),
 )

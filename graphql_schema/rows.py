@@ -7,20 +7,20 @@ Both give the same answers: tests/edge/test_page_documents.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar, overload
-
-from asyncpg import Record
 
 from app.rules.node_ids import node_id as opaque_id
 from graphql_schema.selections import Plain, Selection, SurprisingValueError
 from graphql_schema.viewpoints import Viewpoint
 
 T = TypeVar("T")
-Row = Record | Mapping[str, Any]
+Row = Mapping[str, Any]  # of JSON: ids, dates and credits are text, times too, in UTC without saying so
 Read = Callable[[Any, Viewpoint], Any]  # of a row
+_WITH_MICROSECONDS = len("2026-11-26T14:17:12.375658")
 
 
 class Source:
@@ -75,6 +75,16 @@ def credit_text(column: str) -> Source:
 def node_id(type_name: str, column: str = "id") -> Source:
     """The opaque id of the thing whose UUID stands in a column."""
     return Source(column, partial(opaque_id, type_name))
+
+
+def time(column: str) -> Source:
+    """A time, as Python writes it: with all six places of its microseconds, or none."""
+    return Source(column, as_time, parse=datetime.fromisoformat)
+
+
+def as_time(text: str) -> str:
+    """A row's time with its zone."""
+    return f"{text}+00:00" if len(text) == _WITH_MICROSECONDS else f"{datetime.fromisoformat(text).isoformat()}+00:00"
 
 
 def enum(kind: type[Enum], column: str) -> Source:
@@ -139,7 +149,7 @@ def _expression(source: Source | Part | None, field: Plain, name: str, known: di
 class Rows(Sequence[T]):
     """A list of objects that are still rows: made where a resolver or graphql-core asks for them."""
 
-    def __init__(self, shape: Shape[T], rows: Sequence[Record], viewpoint: Viewpoint) -> None:
+    def __init__(self, shape: Shape[T], rows: Sequence[Row], viewpoint: Viewpoint) -> None:
         self._shape = shape
         self._rows = rows
         self._viewpoint = viewpoint

@@ -9,7 +9,7 @@ from app.rules.burn_order import Bucket
 from app.services.ledger import EntryKind
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id
+from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id, time
 from graphql_schema.users import USER, User
 
 strawberry.enum(EntryKind, name="TransactionKind")
@@ -38,7 +38,7 @@ class CreditTransactionConnection(Connection[CreditTransaction]):
     pass
 
 
-# A row of TRANSACTION_PAGES.
+# A row of _ENTRY (statements.py).
 TRANSACTION = Shape(
     CreditTransaction,
     id=node_id("CreditTransaction"),
@@ -54,5 +54,5 @@ TRANSACTION = Shape(
     input_tokens=Source("input_tokens"),
     output_tokens=Source("output_tokens"),
     description=Source("description"),
-    created_at=Source("created_at"),
+    created_at=time("created_at"),
 )

@@ -1,7 +1,7 @@
 """What an actor may see of one pool: worked out once, for all of the pool's rows that are shown."""
 
 from datetime import date, datetime
-from functools import cache
+from functools import cached_property
 from uuid import UUID
 
 from app.auth.actor import Actor
@@ -12,23 +12,28 @@ from app.rules.spending_limits import local_date
 class Viewpoint:
     """One actor's sight of one pool at one instant."""
 
-    def __init__(self, actor: Actor, pool_id: UUID, now: datetime) -> None:
+    def __init__(self, actor: Actor, pool_id: UUID, now: datetime, time_zone: str = "UTC") -> None:
         membership = actor.membership(pool_id)
         changes = membership is not None and membership.can(Permission.MODIFY_SETTINGS)
-        self._now = now
+        self._now, self._time_zone = now, time_zone
         self._changes_as = membership.role if membership is not None and changes else None
-        self.user_id = actor.user_id
+        self.user_id = str(actor.user_id)
         self.sees_balance = actor.can(pool_id, Permission.VIEW_POOL_BALANCE)
         self.sees_usage_of_others = actor.can(pool_id, Permission.VIEW_OTHER_USAGE)
-        self.today = cache(self._today)  # of a time zone: all rows of a pool have the same one
 
-    def sees_usage(self, user_id: UUID) -> bool:
+    def sees_usage(self, user_id: str) -> bool:
         """Whether a member's figures are shown: one's own always."""
         return self.sees_usage_of_others or user_id == self.user_id
 
-    def may_change(self, role: Role, user_id: UUID) -> bool:
+    def may_change(self, role: Role, user_id: str) -> bool:
         """Whether the actor may change a member of this role."""
         return self._changes_as is not None and may_change(self._changes_as, role, own=user_id == self.user_id)
 
-    def _today(self, time_zone: str) -> date:
-        return local_date(self._now, time_zone)
+    @cached_property
+    def today(self) -> date:
+        """The date in the pool's zone."""
+        return local_date(self._now, self._time_zone)
+
+    @cached_property
+    def today_text(self) -> str:
+        return self.today.isoformat()

@@ -43,7 +43,7 @@ class AutoPurchaseSettings(TenantOwned, Base):
             "auto_purchase_credits_this_month >= 0 AND auto_purchase_credits_this_month <> 'NaN'",
             name="credits_this_month",
         ),
-        one_of("stopped_reason", "authentication_required", "declined", "payment_method_missing"),
+        one_of("stopped_reason", "authentication_required", "declined", "payment_method_missing", "disputed"),
         *not_negative("threshold_credits", "max_monthly_auto_purchase"),
         CheckConstraint("purchase_credits BETWEEN 1 AND 10000", name="purchase_credits"),
         CheckConstraint(

@@ -30,6 +30,7 @@ class Stop(StrEnum):
     AUTHENTICATION_REQUIRED = "authentication_required"
     DECLINED = "declined"
     PAYMENT_METHOD_MISSING = "payment_method_missing"
+    DISPUTED = "disputed"
 
 
 class State(StrEnum):
@@ -169,6 +170,13 @@ def after_failure(plan: Plan, standing: Standing, code: str, now: datetime) -> t
     return plan, replace(failed, retry_after=now + BACKOFF[failed.failures - 1])
 
 
+def after_dispute(plan: Plan, standing: Standing, now: datetime) -> Standing:
+    """Who disputes an automatic purchase is charged no other until a person resumes it."""
+    if not plan.enabled or standing.stop is not None:
+        return standing
+    return replace(standing, stop=Stop.DISPUTED, stopped_at=now, retry_after=None)
+
+
 def after_change(before: Plan, after: Plan, standing: Standing, *, switched_on: bool) -> Standing:
     """Switching on, or another card, begins anew; a cap that was reached binds no more once it, or the quantity, is another."""
     if after.enabled and (switched_on or after.payment_method_id != before.payment_method_id):
@@ -188,6 +196,8 @@ _ADVICE = {
     "automatic purchases on again.",
     Stop.PAYMENT_METHOD_MISSING: "The card is no longer among this pool's payment methods. Choose another one; then switch automatic "
     "purchases on again.",
+    Stop.DISPUTED: "An automatic purchase is disputed at the bank. Nothing more is charged without you: settle it with whoever holds the "
+    "card, then resume automatic purchases.",
 }
 
 

@@ -63,8 +63,14 @@ async def failed_purchase(page: Page) -> None:
     await expect(page.get_by_role("heading", name="The payment didn’t go through")).to_be_visible()
 
 
+async def cards(page: Page) -> None:
+    await page.get_by_role("navigation").get_by_role("link", name="Payment methods").click()
+    await page.get_by_role("button", name="Add a card").click()
+    await expect(page.get_by_label("Card number")).to_be_visible()
+
+
 async def absent(page: Page) -> None:
-    await page.goto(page.url.split("/purchases")[0] + "/no-such-page")
+    await page.goto(page.url.split("/payment")[0] + "/no-such-page")
     await expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
 
 
@@ -77,6 +83,7 @@ JOURNEY: list[Step] = [
     receipt,
     purchases,
     failed_purchase,
+    cards,
     absent,
 ]
 

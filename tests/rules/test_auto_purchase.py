@@ -15,6 +15,7 @@ from app.rules.auto_purchase import (
     Verdict,
     after_change,
     after_completion,
+    after_dispute,
     after_failure,
     armed_below,
     cap_cents,
@@ -154,6 +155,14 @@ def test_what_a_person_must_mend_stops_at_once(code: str, enabled: bool, stop: S
     assert (plan.enabled, standing.stop, standing.retry_after) == (enabled, stop, None)
     assert state(plan, standing, in_flight=False) is shown
     assert armed_below(plan, standing, in_flight=False) is None
+
+
+def test_a_dispute_pauses_what_is_on() -> None:
+    paused = after_dispute(PLAN, replace(NEW, retry_after=NOW), NOW)
+    assert (paused.stop, paused.stopped_at, paused.retry_after) == (Stop.DISPUTED, NOW, None)
+    assert state(PLAN, paused, in_flight=False) is State.PAUSED
+    assert after_dispute(replace(PLAN, enabled=False), NEW, NOW) == NEW
+    assert after_dispute(PLAN, STOPPED, NOW) == STOPPED
 
 
 @pytest.mark.parametrize(

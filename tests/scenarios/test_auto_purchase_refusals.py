@@ -132,3 +132,23 @@ async def test_the_end_of_a_replaced_cards_purchase_says_nothing_about_the_new_c
     assert await automatic.statuses() == ["failed", "completed"]
     assert await automatic.told() == ["declined", "completed"]
     assert (await automatic.settings())["consecutive_failures"] == 0
+
+
+async def test_a_disputed_automatic_purchase_is_not_bought_anew(buying: Buying) -> None:
+    automatic = await Automatic.of(buying, card="pm_card_createDispute")
+    await automatic.spend("2")
+    await buying.worked()
+    assert {one["status"] for one in await buying.sandbox.deliver()} == {200}
+    await buying.worked()
+    assert await automatic.statuses() == ["refunded"]
+    row = await automatic.settings()
+    assert (row["enabled"], row["stopped_reason"]) == (True, "disputed")
+    assert await automatic.told() == ["completed", "paused"]
+    await automatic.spend("1")
+    await automatic.purchasing.sweep([buying.household.tenant_id])
+    await buying.time_passes()
+    assert await automatic.asked() == 1
+    automatic.card = await automatic.attached("pm_card_visa")
+    await automatic.plan(enabled=True, payment_method_id=automatic.card)
+    await buying.worked()
+    assert await automatic.statuses() == ["refunded", "completed"]

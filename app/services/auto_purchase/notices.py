@@ -122,7 +122,8 @@ def words(happening: Happening, pool: str, data: Mapping[str, Any]) -> Words:
                 lines = (*lines, again)
             return Words(f"An automatic purchase for {pool} was declined", lines, "Check the card")
         case Happening.PAUSED:
-            lines = (_charge(data, "could not be charged"), data["reason"])
+            tried = [_charge(data, "could not be charged")] if "card" in data else []
+            lines = (*tried, data["reason"])
             return Words(f"Automatic purchases for {pool} are paused", lines, "Resume automatic purchases")
         case Happening.SWITCHED_OFF:
             lines = (f"Nothing is bought for {pool} by itself any more.", data["reason"])

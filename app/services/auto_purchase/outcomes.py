@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from app.rules.auto_purchase import Standing, Stop, advice, after_completion, after_failure
+from app.rules.auto_purchase import Standing, Stop, advice, after_completion, after_dispute, after_failure
 from app.rules.money import units
 from app.rules.purchase_progress import card_text
 from app.services.auto_purchase import books
@@ -44,6 +44,17 @@ async def failed(
             await trigger(connection, tx.tenant_id, pool.id, after=standing.retry_after - now)
     happening, data = _refusal(standing, reason)
     await tell(tx, happening, found.plan, pool.id, _sold(found, purchase) | data, purchase_id=purchase.id)
+
+
+async def disputed(tx: Transaction, pool: LockedPool, now: datetime) -> None:
+    """The bank takes an automatic purchase's money back: what leaves the pool by that must not be bought anew with the same card."""
+    found = (await books.read(tx, pool.id)).at(now)
+    standing = after_dispute(found.plan, found.standing, now)
+    if standing == found.standing:
+        return
+    await books.write(tx, replace(found, standing=standing), pool.available)
+    pool.auto_purchase_below = None
+    await tell(tx, Happening.PAUSED, found.plan, pool.id, {"reason": advice(Stop.DISPUTED)})
 
 
 async def switch_off(tx: Transaction, found: Books, stop: Stop, available: Decimal, now: datetime) -> None:

@@ -1,6 +1,7 @@
 import { useState, type ReactNode } from "react";
 import { useQuery } from "urql";
 import { Card } from "@/design/Card";
+import { Skeleton } from "@/design/Skeleton";
 import { CardForm } from "@/features/paymentMethods/CardForm";
 import type { CardInHand } from "@/features/paymentMethods/cardInHand";
 import { CardBadges } from "@/features/paymentMethods/CardBadges";
@@ -19,12 +20,20 @@ const newCard = "new";
 /** How it is paid: with one of the pool's cards, or with a new one. */
 export function PaymentCard({ poolId, formId, locked, onSubmit }: PaymentCardProps) {
   // Asked apart from the prices: Stripe, which keeps the cards, may be slow or away, and a new card can be typed all the same.
-  const [{ data }] = useQuery({ query: PaymentMethodsDocument, variables: { poolId } });
+  const [{ data, fetching }] = useQuery({ query: PaymentMethodsDocument, variables: { poolId } });
   const saved = (data?.pool?.paymentMethods ?? []).filter(({ expiry }) => expiry !== "EXPIRED");
   const [chosen, setChosen] = useState<string | null>(null);
   const preferred = saved.find(({ isDefault }) => isDefault) ?? saved[0];
   const choice = chosen ?? preferred?.id ?? newCard;
   const card = saved.find(({ id }) => id === choice);
+  // Nobody begins to type a new card that then gives way to a saved one.
+  if (fetching && data === undefined) {
+    return (
+      <Card title="Card">
+        <Skeleton className="h-40" />
+      </Card>
+    );
+  }
   return (
     <Card title="Card">
       {saved.length > 0 && <Choices saved={saved} choice={choice} disabled={locked} onChoose={setChosen} />}
@@ -52,7 +61,7 @@ interface ChoicesProps {
 
 function Choices({ saved, choice, disabled, onChoose }: ChoicesProps) {
   return (
-    <fieldset disabled={disabled} className="mb-5 grid gap-2">
+    <fieldset disabled={disabled} className="mb-5 grid gap-2 has-[+form:empty]:mb-0">
       <legend className="sr-only">Pay with</legend>
       {saved.map((card) => (
         <Choice key={card.id} value={card.id} choice={choice} onChoose={onChoose}>
