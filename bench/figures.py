@@ -23,6 +23,7 @@ class Figure:
     ratio: float
     target: float
     about: str  # what the peer is, and how it was measured
+    costs: str = ""  # the largest of our side
 
     @property
     def ok(self) -> bool:
@@ -32,7 +33,10 @@ class Figure:
         if not self.peer:
             return f"bench {self.name} ours={self.ours} ({self.about})"
         verdict = "ok" if self.ok else "short"
-        return f"bench {self.name} ours={self.ours} peer={self.peer} ratio={self.ratio:.2f} target={self.target:g} {verdict}"
+        return (
+            f"bench {self.name} ours={self.ours} peer={self.peer} ratio={self.ratio:.2f} target={self.target:g} {verdict}"
+            + (f"\n  largest costs: {self.costs}" if self.costs else "")
+        )
 
 
 def keep(bench: str, figures: list[Figure], details: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +35,7 @@ from app.revision import newest_revision
 from bench.load import post
 from migrations import migrate
 
+SERVE = ("-m", "app.cli", "serve")
 TENANTS = range(100, 300)
 PEER = Path(__file__).parent / "peer"
 # The program itself: the one in .venv/bin is a script that runs it as a child.
@@ -93,7 +94,7 @@ class World:
         self.postgres.stop()
 
     @contextmanager
-    def portal(self, document: str, **more: str) -> Iterator[Server]:
+    def portal(self, document: str, command: Sequence[str] = SERVE, **more: str) -> Iterator[Server]:
         """`portal serve`, one process, asked `document` by the owner of each tenant's pool; `more` are further settings."""
         from graphql_schema.node import to_id
 
@@ -116,8 +117,7 @@ class World:
                 body = json.dumps({"query": document, "variables": variables}).encode()
                 token = issuer.token("person-10", uuid("7e000000", tenant))
                 requests.append(post("/graphql", body, {"Authorization": f"Bearer {token}"}))
-            command = [sys.executable, "-m", "app.cli", "serve"]
-            with self.running(command, environment, f"http://127.0.0.1:{port}/readyz") as process:
+            with self.running([sys.executable, *command], environment, f"http://127.0.0.1:{port}/readyz") as process:
                 yield Server(process, port, requests)
 
     @contextmanager

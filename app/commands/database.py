@@ -41,7 +41,7 @@ def development_settings(action: str) -> Settings:
 
 
 def seed() -> None:
-    """Write the demo tenants that are missing; their Stripe customers are made in the sandbox, which must run."""
+    """Write the demo tenants that are missing; their Stripe customers and payments are made in the sandbox, which must run."""
     asyncio.run(_seed(development_settings("seed")))
 
 
@@ -58,7 +58,7 @@ async def _seed(settings: Settings) -> None:
     )
     await gateway.open()
     try:
-        await write_demo(database, gateway.ensure_customer)
+        await write_demo(database, gateway)
     finally:
         await asyncio.gather(gateway.close(), database.close())
 

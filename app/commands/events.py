@@ -18,6 +18,8 @@ from app.services import webhook_events
 from app.services.webhook_events import KeptEvent, State
 
 _PIPED_WIDTH = 240  # columns, where there is no terminal whose width would count
+_LEAST_ERROR = 30  # columns of the error in a narrow terminal; ids stay whole, to be copied, even if lines wrap
+_OTHER_COLUMNS = len("2026-01-01 00:00:00 UTC") + len("tries") + len("handled") + 5 * 2  # with what is between them
 _COLOURS = {State.PARKED: "red", State.FAILING: "yellow", State.WAITING: "cyan", State.HANDLED: "green"}
 
 Answer = TypeVar("Answer")
@@ -26,9 +28,8 @@ Answer = TypeVar("Answer")
 def list_events(states: frozenset[State], event_type: str | None, limit: int) -> None:
     """Print the newest events as a table."""
     events = _ask(lambda connection: webhook_events.listed(connection, states, event_type, limit))
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     if not events:
-        console.print("There is no such event.")
+        sys.stdout.write("There is no such event.\n")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True)
@@ -41,6 +42,10 @@ def list_events(states: frozenset[State], event_type: str | None, limit: int) ->
         state = Text(event.state.value, style=_COLOURS[event.state])
         error = Text((event.error or "").replace("\n", " "))
         table.add_row(event.id, event.type, _time(event.received_at), str(event.tries), state, error)
+    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    others = max(len(event.id) for event in events) + max(len(event.type) for event in events) + _OTHER_COLUMNS
+    errors = table.columns[-1].max_width = max(console.width - others, _LEAST_ERROR)
+    console.width = others + errors
     console.print(table)
     if len(events) == limit:
         console.print(f"The newest {limit}; --limit shows more.")

@@ -15,9 +15,11 @@ from sqlalchemy import insert, select, text
 
 from app.embedded.demo_history import History, Row, add_months, simulate
 from app.embedded.demo_tenants import TENANTS, DemoTenant, demo_id
+from app.payments.outcomes import GatewayError, Outcome, Succeeded
 from app.rules.burn_order import Bucket
 from app.rules.catalogue import TIERS
 from app.rules.permissions import DEFAULT_PERMISSIONS, Permission
+from app.rules.pricing import Price
 from app.rules.tiers import billed_quantity
 from app.tenancy import ActorKind, Database, Scope, Transaction
 from models import (
@@ -30,13 +32,26 @@ from models import (
 )
 
 
-class CreateCustomer(Protocol):
-    """Makes the Stripe customer of a pool and returns its id; the gateway's `ensure_customer` is one."""
+class Payments(Protocol):
+    """Stripe's part of the past; the gateway is one."""
 
-    async def __call__(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str: ...
+    async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str: ...
+
+    async def charge(
+        self,
+        *,
+        amount_cents: int,
+        currency: str,
+        customer_id: str,
+        payment_method_id: str,
+        idempotency_key: str,
+        metadata: Mapping[str, str],
+        description: str,
+        return_url: str | None,
+    ) -> Outcome: ...
 
 
-async def seed(database: Database, create_customer: CreateCustomer, *, now: datetime | None = None) -> None:
+async def seed(database: Database, payments: Payments, *, now: datetime | None = None) -> None:
     """Write the demo tenants that are missing, with their history up to `now` (aware; default: the clock)."""
     now = now or datetime.now(UTC)
     for tenant in TENANTS:
@@ -44,16 +59,34 @@ async def seed(database: Database, create_customer: CreateCustomer, *, now: date
         async with database.transaction(scope, read_only=True) as tx:
             if await tx.scalar(select(Tenant.id).where(Tenant.id == tenant.id)):
                 continue
-        customer = None
+        history, customer, paid = simulate(tenant, now), None, {}
         if tenant.tier != "FREE":  # asked outside the transaction; the same answer if it is asked again
-            customer = await create_customer(
+            customer = await payments.ensure_customer(
                 tenant_id=tenant.id, pool_id=tenant.pool_id, email=tenant.owner.email, name=tenant.name
             )
+            paid = {one[0]: await _pay(payments, tenant, customer, *one[:2]) for one in history.purchases}
         async with database.transaction(scope) as tx:
-            await _write(tx, simulate(tenant, now), customer)
+            await _write(tx, history, customer, paid)
 
 
-async def _write(tx: Transaction, history: History, customer: str | None) -> None:
+async def _pay(payments: Payments, tenant: DemoTenant, customer: str, purchase_id: UUID, sold: Price) -> Succeeded:
+    """Pay a purchase of the past now: it can be refunded, its receipt opened, and reconciliation finds it at Stripe."""
+    outcome = await payments.charge(
+        amount_cents=sold.total_cents,
+        currency="USD",
+        customer_id=customer,
+        payment_method_id="pm_card_visa",
+        idempotency_key=f"demo-{purchase_id}-{sold.total_cents}",
+        metadata={"tenant_id": str(tenant.id), "pool_id": str(tenant.pool_id), "purchase_id": str(purchase_id)},
+        description=f"{sold.credits.normalize():f} AI credits",
+        return_url=None,
+    )
+    if not isinstance(outcome, Succeeded):
+        raise GatewayError(f"the demo's purchase {purchase_id} could not be paid: {outcome}")
+    return outcome
+
+
+async def _write(tx: Transaction, history: History, customer: str | None, paid: Mapping[UUID, Succeeded]) -> None:
     tenant = history.tenant
     began = history.ledger[0]["created_at"]
     await tx.execute(insert(Tenant).values(id=tenant.id, name=tenant.name, created_at=began))
@@ -65,9 +98,9 @@ async def _write(tx: Transaction, history: History, customer: str | None) -> Non
     await tx.execute(insert(CreditPoolMember), [_member(history, number) for number in range(len(tenant.members))])
     await tx.execute(insert(Subscription).values(**_subscription(history, customer, began)))
     of_pool = {"tenant_id": tenant.id, "pool_id": tenant.pool_id}
-    await _insert_many(tx, "credit_purchases", [of_pool | row for row in _purchases(history)])
+    await _insert_many(tx, "credit_purchases", [of_pool | row for row in _purchases(history, paid)])
     await _insert_many(tx, "billing_events", [of_pool | row for row in _payments(history)])
-    await _insert_many(tx, "credit_transactions", [of_pool | row for row in history.ledger])
+    await _insert_many(tx, "credit_transactions", [of_pool | row for row in _ledger(history, paid)])
     await _insert_many(tx, "credit_usage", [of_pool | row for row in history.usage])
     await _insert_many(tx, "usage_rollups", [of_pool | row for row in rollups(history.usage)])
 
@@ -163,7 +196,7 @@ def _subscription(history: History, customer: str | None, began: datetime) -> Ro
     }
 
 
-def _purchases(history: History) -> Iterable[Row]:
+def _purchases(history: History, paid: Mapping[UUID, Succeeded]) -> Iterable[Row]:
     buyer = history.tenant.user_id(history.tenant.owner)
     for purchase_id, price, at in history.purchases:
         yield {
@@ -181,11 +214,20 @@ def _purchases(history: History) -> Iterable[Row]:
             "bonus_rate": price.band.bonus_rate,
             "payment_amount_cents": price.total_cents,
             "payment_method": "visa 4242",
-            "stripe_payment_intent_id": f"pi_demo_{purchase_id.hex[:16]}",
+            "stripe_payment_intent_id": paid[purchase_id].payment_intent_id,
+            "stripe_charge_id": paid[purchase_id].charge_id,
+            "stripe_receipt_url": paid[purchase_id].receipt_url,
             "status": "completed",
             "completed_at": at,
             "created_at": at,
         }
+
+
+def _ledger(history: History, paid: Mapping[UUID, Succeeded]) -> Iterable[Row]:
+    """The entries; those of a purchase name its payment."""
+    intents = {str(purchase_id): one.payment_intent_id for purchase_id, one in paid.items()}
+    for entry in history.ledger:
+        yield entry | {"payment_intent_id": intents.get(entry.get("source_id", ""))}
 
 
 def _payments(history: History) -> Iterable[Row]:

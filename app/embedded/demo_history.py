@@ -202,7 +202,7 @@ def _spend(history: History, request: Request) -> None:
 def _buy(history: History, quantity: Decimal, at: datetime) -> None:
     bought, purchase = price(quantity, BANDS), history.new_id()
     buyer = history.tenant.user_id(history.tenant.owner)
-    about = {"user_id": buyer, "source_id": str(purchase), "payment_intent_id": f"pi_demo_{purchase.hex[:16]}"}
+    about = {"user_id": buyer, "source_id": str(purchase)}
     paid = {"payment_amount_cents": bought.total_cents, "payment_currency": "USD"}
     history.enter(at, "purchase", Bucket.PURCHASED, quantity, description="Purchase of credits", **about, **paid)
     if bought.bonus_credits:

@@ -21,13 +21,14 @@ from app.payments.outcomes import (
 from app.payments.payment_lists import PaymentListCalls
 from app.payments.payment_methods import PaymentMethodCalls
 from app.payments.refunds import RefundCalls
+from app.payments.subscriptions import SubscriptionCalls
 
 if TYPE_CHECKING:
     import stripe
     from stripe.params import PaymentIntentCreateParams
 
 
-class Gateway(PaymentMethodCalls, PaymentListCalls, RefundCalls):
+class Gateway(PaymentMethodCalls, PaymentListCalls, RefundCalls, SubscriptionCalls):
     """Payments through Stripe: all its calls."""
 
     async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:

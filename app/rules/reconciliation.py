@@ -99,3 +99,10 @@ def _without_payment(purchase: PurchaseSide) -> Verdict:
     if purchase.status in OPEN and purchase.age > KEY_LIVES:
         return Verdict(Action.DRIVE_ON)
     return _AGREES  # never charged and failed, or so young that its own job is at it
+
+
+def compare_subscription(ours: str, theirs: str | None) -> str | None:
+    """What nobody here can explain of a subscription's status and Stripe's word for it (None: Stripe has none); None: they agree."""
+    if theirs is None:
+        return "Stripe has no such subscription"
+    return None if ours == theirs else f"the subscription is {ours}, at Stripe {theirs}"

@@ -146,6 +146,7 @@ _FAILURES = {
     "charge_disputed": "the payment is disputed at the bank",
     "charge_already_refunded": "the payment was refunded already",
     "never_made": "it never reached the bank",
+    "resource_missing": "Stripe does not know the payment",
 }
 
 

@@ -12,7 +12,7 @@ from app.rules.disputes import advice, state
 from app.rules.money import money_text
 from app.services import reversals
 from app.services.auto_purchase import outcomes as auto_purchases
-from app.services.refund_notices import Notice, announce
+from app.services.refund_notices import Notice, announce, note_event
 from app.services.reversals import LockedPurchase
 from app.tenancy import Transaction
 from models.disputes import Dispute
@@ -59,6 +59,10 @@ async def apply(tx: Transaction, purchase: LockedPurchase, told: StripeDispute, 
     taken = await reversals.settle(tx, purchase, cause)
     notice = _notice(dispute_id, told, known, credits_taken=f"{taken:f}")
     await announce(tx, purchase.row, notice, now)
+    taken_back = told.withdrawn_cents - (known.withdrawn_cents if known is not None else 0)
+    if taken_back > 0:
+        reason = f"{money_text(taken_back, told.currency)}, taken back by the bank"
+        await note_event(tx, purchase.row, "purchase.refunded", notice.data | {"reason": reason}, now)
 
 
 async def _write(

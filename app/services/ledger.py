@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
@@ -19,6 +19,7 @@ from app.rules.burn_order import Bucket, burn
 from app.rules.errors import InsufficientLedger, NotFound
 from app.rules.money import round_credits
 from app.services.auto_purchase.trigger import trigger
+from app.services.identifiers import new_id
 from app.tenancy import Transaction
 from models.pools import CreditPool
 from models.transactions import CreditTransaction
@@ -164,7 +165,7 @@ def _write(tenant_id: UUID, pool: LockedPool, entry: Entry) -> dict[str, Any]:
     _move(pool, entry)
     return {
         "tenant_id": tenant_id,
-        "id": uuid4(),
+        "id": new_id(),
         "pool_id": pool.id,
         "user_id": entry.user_id,
         "sequence": pool.sequence,

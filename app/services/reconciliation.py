@@ -28,6 +28,7 @@ from app.services.refund_outcomes import RefundMismatch
 from app.services.refund_reconciliation import RefundReconciliation
 from app.services.refunds import NotAnswered, Refunding
 from app.services.stripe_events.handler import subject_of
+from app.services.subscription_reconciliation import SubscriptionReconciliation
 from app.tenancy import CONNECTION_ERRORS, ActorKind, Database, Scope
 from models.disputes import Dispute
 from models.purchases import CreditPurchase
@@ -58,6 +59,7 @@ class Reconciliation:
         listed = await self.gateway.payments_between(since - CLOCKS_DIFFER, now + CLOCKS_DIFFER)
         given_back = await self.gateway.given_back_between(since - CLOCKS_DIFFER, now + CLOCKS_DIFFER)
         by_tenant, foreign = _by_tenant(listed)
+        subscriptions = SubscriptionReconciliation(self.database, self.gateway)
         findings: list[Finding] = []
         purchases = 0
         for tenant_id in await tenants():
@@ -67,6 +69,7 @@ class Reconciliation:
             for row in rows:
                 findings += map(tell, await self._both(row, payments.get(row.id, []), given_back, dry_run=dry_run))
             findings += map(tell, _nobodys(tenant_id, payments, {row.id for row in rows}))
+            findings += map(tell, await subscriptions.findings(tenant_id))
         if whole:
             for tenant_id, payments in by_tenant.items():
                 findings += map(tell, _nobodys(tenant_id, payments, set()))

@@ -75,6 +75,10 @@ async def _check(tx: Transaction, purchase: Row[Any], asked_cents: int | None) -
         raise RefundNotPossible(
             f"Only a completed purchase can be refunded; this one is {purchase.status.replace('_', ' ')}.", path=("id",)
         )
+    if purchase.stripe_payment_intent_id is None:
+        raise RefundNotPossible(
+            "This purchase was not paid through Stripe: there is no payment to refund.", path=("id",)
+        )
     return check_amount(
         asked_cents,
         paid_cents=purchase.payment_amount_cents,

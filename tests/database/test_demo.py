@@ -13,6 +13,7 @@ from app.embedded.demo import seed
 from app.embedded.demo_history import add_months
 from app.embedded.demo_people import PEOPLE
 from app.embedded.demo_tenants import NIA, NORTHWIND, RIVERA, SAM, TENANTS
+from app.payments.outcomes import Outcome, Succeeded
 from app.rules.catalogue import TIERS
 from app.rules.spending_limits import local_date, week_start
 from app.services.ledger_audit import audit
@@ -22,28 +23,34 @@ from tests.conftest import Urls, connecting
 NOW = datetime(2026, 3, 31, 17, 30, tzinfo=UTC)
 
 
-class Customers:
-    """Stripe's part: says for whom it was asked; fails the call of a given number."""
+class Payments:
+    """Stripe's part: says for whom payments were asked for, and what was paid; fails the call of a given number."""
 
     def __init__(self, fail_at: int = 0) -> None:
         self.asked: list[str] = []
+        self.taken: dict[str, int] = {}
         self._fail_at = fail_at
 
-    async def __call__(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:
+    async def ensure_customer(self, *, tenant_id: UUID, pool_id: UUID, email: str, name: str) -> str:
         self.asked.append(email)
         if len(self.asked) == self._fail_at:
             raise ConnectionError("cut off")
         return f"cus_{tenant_id.hex[:8]}{pool_id.hex[:6]}"
 
+    async def charge(self, **asked: Any) -> Outcome:
+        self.taken[asked["metadata"]["purchase_id"]] = asked["amount_cents"]
+        intent = f"pi_{asked['idempotency_key']}"
+        return Succeeded(intent, f"ch_{intent}", "https://receipts.example", asked["amount_cents"], asked["currency"])
+
 
 @pytest.fixture(scope="module")
-async def seeded(database: Database) -> Customers:
-    customers = Customers()
-    await seed(database, customers, now=NOW)
-    return customers
+async def seeded(database: Database) -> Payments:
+    payments = Payments()
+    await seed(database, payments, now=NOW)
+    return payments
 
 
-async def test_who_lives_there(seeded: Customers, inspector: asyncpg.Connection) -> None:
+async def test_who_lives_there(seeded: Payments, inspector: asyncpg.Connection) -> None:
     people = await inspector.fetch(
         """SELECT t.name AS tenant, u.email, u.subject, m.role, p.pool_type, s.tier_id, s.stripe_customer_id IS NOT NULL AS pays
            FROM users u JOIN tenants t ON t.id = u.tenant_id
@@ -194,6 +201,17 @@ async def test_purchases_have_their_price_and_their_bonus(inspector: asyncpg.Con
     }
 
 
+async def test_every_purchase_is_paid_at_stripe(seeded: Payments, inspector: asyncpg.Connection) -> None:
+    bought = await inspector.fetch("SELECT * FROM credit_purchases")
+    assert {str(one["id"]): one["payment_amount_cents"] for one in bought} == seeded.taken
+    assert all(
+        one["stripe_payment_intent_id"] == f"pi_demo-{one['id']}-{one['payment_amount_cents']}" for one in bought
+    )
+    named = "SELECT source_id, payment_intent_id FROM credit_transactions WHERE payment_intent_id IS NOT NULL"
+    entries = {row["source_id"]: row["payment_intent_id"] for row in await inspector.fetch(named)}
+    assert entries == {str(one["id"]): one["stripe_payment_intent_id"] for one in bought}
+
+
 @pytest.mark.usefixtures("seeded")
 async def test_a_team_works_on_weekdays(inspector: asyncpg.Connection) -> None:
     days = await inspector.fetch(
@@ -212,16 +230,16 @@ async def test_a_seed_that_is_cut_off_goes_on(new_database: Callable[[], Awaitab
     urls = await new_database()
     database = Database(urls.app, pool_size=1)
     with pytest.raises(ConnectionError):
-        await seed(database, Customers(fail_at=2), now=NOW)
+        await seed(database, Payments(fail_at=2), now=NOW)
     async with connecting(urls.superuser) as inspector:
         assert await inspector.fetchval("SELECT array_agg(name) FROM tenants") == [RIVERA.name]
         counts = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM credit_transactions)"
         await inspector.execute("UPDATE credit_pools SET name = 'renamed'")
-        customers = Customers()
-        await seed(database, customers, now=NOW)
-        assert customers.asked == ["owner@northwind.example", "sam@solo.example"]
+        payments = Payments()
+        await seed(database, payments, now=NOW)
+        assert payments.asked == ["owner@northwind.example", "sam@solo.example"]
         whole = await inspector.fetchrow(counts)
-        await seed(database, customers, now=NOW + timedelta(days=3))
+        await seed(database, payments, now=NOW + timedelta(days=3))
         assert await inspector.fetchrow(counts) == whole
         names = await inspector.fetch("SELECT name FROM credit_pools")
         assert "renamed" in {row["name"] for row in names}

@@ -17,6 +17,7 @@ from starlette.routing import Mount
 from app.embedded.stripe import create_app
 from app.embedded.stripe.cards import CARDS
 from app.embedded.stripe.state import State
+from app.payments.gateway import Gateway
 from app.payments.outcomes import RequiresAction, Succeeded
 from tests.payments import stripe_shapes
 from tests.payments.asking import CARD, PAY, SAVE, new, post
@@ -155,6 +156,12 @@ async def test_a_list_of_a_time(sandbox: Sandbox) -> None:
     for wrong in ({"created[since]": "1"}, {"created": "yesterday"}, {"created[gte]": "1.5"}, {"until": "1"}):
         refused = await sandbox.raw.get("/v1/payment_intents", params=wrong)
         assert refused.status_code == 400, wrong
+
+
+async def test_subscriptions_are_listed(sandbox: Sandbox, gateway: Gateway) -> None:
+    assert await gateway.subscription_statuses() == {}
+    for wrong in ({"status": "asleep"}, {"created[since]": "1"}, {"name": "x"}):
+        assert (await sandbox.raw.get("/v1/subscriptions", params=wrong)).status_code == 400, wrong
 
 
 async def test_the_page_before(sandbox: Sandbox) -> None:

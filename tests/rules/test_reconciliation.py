@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app.rules.purchases import CREDITED, OPEN, PurchaseStatus
-from app.rules.reconciliation import Action, PurchaseSide, Standing, StripeSide, compare
+from app.rules.reconciliation import Action, PurchaseSide, Standing, StripeSide, compare, compare_subscription
 
 YOUNG, OLD = timedelta(hours=1), timedelta(hours=25)
 OURS = PurchaseSide(PurchaseStatus.COMPLETED, "pi_1", 9500, "USD", YOUNG)
@@ -93,3 +93,16 @@ def test_what_no_machine_can_explain_is_left_alone(ours: PurchaseSide, payments:
     verdict = compare(ours, payments)
     assert verdict.action is Action.NOTHING
     assert word in (verdict.unexplained or "")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "what"),
+    [
+        ("active", "active", None),
+        ("active", "past_due", "the subscription is active, at Stripe past_due"),
+        ("canceled", "active", "the subscription is canceled, at Stripe active"),
+        ("active", None, "Stripe has no such subscription"),
+    ],
+)
+def test_a_subscription_is_held_against_stripes_word(ours: str, theirs: str | None, what: str | None) -> None:
+    assert compare_subscription(ours, theirs) == what

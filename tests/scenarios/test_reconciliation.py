@@ -356,3 +356,14 @@ async def test_what_nobody_can_explain_is_named_and_left_as_it_is(
         assert finding.what.startswith(what)
     await books.unchanged()
     await books.sql("UPDATE credit_purchases SET status = 'failed' WHERE status = 'completed' AND completed_at IS NULL")
+
+
+async def test_a_subscription_that_stripe_does_not_have_is_named_and_left(books: Books) -> None:
+    mine = "WHERE tenant_id = $1", books.buying.household.tenant_id
+    await books.sql(f"UPDATE subscriptions SET stripe_subscription_id = 'sub_' || id {mine[0]}", mine[1])
+    await books.remember()
+    finding = await books.found()
+    assert (finding.explained, finding.what) == (False, "Stripe has no such subscription")
+    assert finding.stripe_id is not None
+    assert finding.stripe_id.startswith("sub_")
+    await books.unchanged()

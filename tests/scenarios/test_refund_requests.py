@@ -1,15 +1,10 @@
 """A buyer asks for money back and an operator decides: over the API with real keys, and at the command line."""
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from app.config import PROJECT, variable
 from app.rules.errors import (
     Forbidden,
     IdempotencyMismatch,
@@ -20,6 +15,7 @@ from app.rules.errors import (
 from app.rules.node_ids import node_id
 from app.services.refund_orders import RefundCommand
 from tests.scenarios.portal import Buying, new_buying
+from tests.scenarios.processes import command
 from tests.scenarios.refunding import PAID, REFUNDS, Refunds, bought
 from tests.scenarios.test_buying import receipts_to, text_of
 
@@ -108,15 +104,15 @@ async def test_a_decision_that_was_made_stands(buying: Buying) -> None:
 
 async def test_the_same_key_is_the_same_request(buying: Buying) -> None:
     refunds = await bought(buying)
-    command, olivia = refunds.command(), buying.household.principal("olivia")
-    ids = await asyncio.gather(*(refunds.refunding.request(olivia, command) for _ in range(10)))
+    order, olivia = refunds.command(), buying.household.principal("olivia")
+    ids = await asyncio.gather(*(refunds.refunding.request(olivia, order) for _ in range(10)))
     assert len(set(ids)) == 1
     await buying.worked()
     before = await refunds.untouched()
     with pytest.raises(IdempotencyMismatch):
-        await refunds.refunding.request(olivia, refunds.command(key=command.idempotency_key, reason="another"))
+        await refunds.refunding.request(olivia, refunds.command(key=order.idempotency_key, reason="another"))
     with pytest.raises(IdempotencyMismatch):
-        await refunds.refunding.refund(refunds.tenant_id, command)
+        await refunds.refunding.refund(refunds.tenant_id, order)
     with pytest.raises(RefundNotPossible, match="requested already"):
         await refunds.refunding.request(olivia, refunds.command())
     assert await refunds.untouched() == before
@@ -165,29 +161,10 @@ async def test_a_member_who_bought_asks_and_the_managers_hear_of_it(buying: Buyi
     assert [row[0] for row in told] == ["adam@example.com", "mia@example.com", "olivia@example.com"]
 
 
-@pytest.fixture
-def portal_command(buying: Buying, tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """`portal ...` on the scenario's database and sandbox: exit status and output."""
-    settings = buying.portal.settings.model_dump(exclude_unset=True)
-    given = {variable(name): str(value) for name, value in settings.items() if value is not None}
-    environment = {"PATH": "", "PYTHONPATH": str(PROJECT)} | given | {"PORTAL_DATA_DIR": str(tmp_path)}
-
-    def run(*arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "app.cli", *arguments]
-        done = subprocess.run(
-            command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    return run
-
-
-Command = Callable[..., tuple[int, str]]
-
-
-async def test_the_commands_give_list_and_decide(buying: Buying, portal_command: Command) -> None:
+async def test_the_commands_give_list_and_decide(buying: Buying) -> None:
     async def portal(*arguments: str) -> tuple[int, str]:
-        return await asyncio.to_thread(portal_command, *arguments)
+        status, output, errors = await command(buying.portal.settings, *arguments)
+        return status, output + errors
 
     refunds = await bought(buying)
     address, key = node_id("CreditPurchase", refunds.purchase_id), str(uuid4())
@@ -231,7 +208,7 @@ WRONG = (
 )
 
 
-async def test_what_the_commands_refuse(buying: Buying, portal_command: Command) -> None:
+async def test_what_the_commands_refuse(buying: Buying) -> None:
     decided = await bought(buying)
     request = await requested(decided)
     await decided.refunding.approve(decided.tenant_id, request)
@@ -240,7 +217,7 @@ async def test_what_the_commands_refuse(buying: Buying, portal_command: Command)
     before = await refunds.untouched()
     for line, words in WRONG:
         arguments = [one.format(**names) for one in line.split(" ")]
-        status, output = await asyncio.to_thread(portal_command, *arguments)
+        status, _, errors = await command(buying.portal.settings, *arguments)
         assert status != 0, arguments
-        assert words in " ".join(output.replace("│", "").split()), arguments
+        assert words in " ".join(errors.replace("│", "").split()), arguments
     assert await refunds.untouched() == before

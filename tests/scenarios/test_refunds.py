@@ -283,6 +283,24 @@ async def test_an_old_refund_is_looked_up_never_made_again(buying: Buying) -> No
     assert await refunds.purchase() == ("partially_refunded", 10_000)
 
 
+async def test_a_refund_that_was_given_up_and_turns_up_at_stripe_after_all(buying: Buying) -> None:
+    refunds = await bought(buying)
+    await buying.sandbox.fault("server_error", path=REFUNDS)
+    refund_id = await refunds.refund(8_500)
+    await buying.portal.inspector.execute(
+        "UPDATE refunds SET decided_at = decided_at - interval '23 hours 1 minute' WHERE tenant_id = $1",
+        refunds.tenant_id,
+    )
+    await buying.time_passes()
+    assert await refunds.status(refund_id) == "failed"
+    form = {"payment_intent": refunds.payment, "amount": "8500", "metadata[refund_id]": str(refund_id)}
+    (await buying.sandbox.raw.post(REFUNDS, data=form)).raise_for_status()
+    await refunds.events()
+    row = await refunds.row(refund_id)
+    assert (row["status"], row["failure_code"], row["failed_at"]) == ("succeeded", None, None)
+    assert await refunds.refund_entries() == [("purchased", "-10"), ("bonus", "-1.5")]
+
+
 async def test_stripe_down_for_minutes_and_back(buying: Buying) -> None:
     refunds = await bought(buying)
     await buying.sandbox.fault("server_error", path=REFUNDS, times=1000)

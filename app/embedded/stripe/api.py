@@ -20,6 +20,7 @@ from app.embedded.stripe import (
     payment_methods,
     refunds,
     setup_intents,
+    subscriptions,
 )
 from app.embedded.stripe.calls import API_VERSION, Call, Operation
 from app.embedded.stripe.faults import Fault, Faults, Journal
@@ -45,6 +46,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *charges.OPERATIONS,
     *refunds.OPERATIONS,
     *disputes.OPERATIONS,
+    *subscriptions.OPERATIONS,
 )
 _ROUTES = [
     (operation, re.compile(re.escape(operation.path).replace(r"\{\}", "([A-Za-z0-9_-]+)"))) for operation in OPERATIONS

@@ -5,7 +5,7 @@ A refusal changes nothing in the books, so one item's refusal never spoils the o
 
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from app.rules.burn_order import Bucket, burn
 from app.rules.consumption import Cost, ModelRate, RequestType, cost
@@ -23,6 +23,7 @@ from app.rules.spending_gate import (
     standing,
 )
 from app.rules.spending_limits import ZERO, Limits, Usage, local_date, roll_over
+from app.services.identifiers import new_id
 from app.services.ledger import SHORTFALL_PAID
 from app.services.spending.books import ApprovalBook, Books, HoldBook, MemberBook
 from app.services.spending.commands import Release, Reservation, ReservationClosed, Reserve, Settle
@@ -198,7 +199,7 @@ class Decisions:
     def _hold(self, command: Reserve, priced: Cost, member: MemberBook, approval_id: UUID | None) -> HoldBook:
         pool = self.books.pool
         hold = HoldBook(
-            id=uuid4(),
+            id=new_id(),
             pool_id=pool.id,
             user_id=command.user_id,
             request_id=command.request_id,
@@ -287,7 +288,7 @@ class Decisions:
         for bucket, share in taken.items():
             balance -= share
             pool.sequence += 1
-            entry_id = uuid4()
+            entry_id = new_id()
             read, written = tokens if first is None else (None, None)
             first = first or entry_id
             what = (user_id, -share, balance, bucket.value, model_id, request_id, read, written, description)

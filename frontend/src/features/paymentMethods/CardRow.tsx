@@ -1,8 +1,9 @@
 import { CreditCard } from "lucide-react";
+import { Badge } from "@/design/Badge";
 import { Button } from "@/design/Button";
 import { CardBadges } from "./CardBadges";
 import type { PaymentMethod } from "./paymentMethodQueries";
-import { cardName, expiryText } from "./words";
+import { cardName, cardUses, expiryText } from "./words";
 
 interface CardRowProps {
   card: PaymentMethod;
@@ -23,6 +24,9 @@ export function CardRow({ card, canChange, busy, onMakeDefault, onRemove }: Card
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1 text-sm">
           <span className="font-medium">{name}</span>
           <CardBadges card={card} />
+          {card.usedBy.map((use) => (
+            <Badge key={use}>{cardUses[use]}</Badge>
+          ))}
         </p>
         <p className="mt-0.5 text-xs text-ink-faint">
           {card.expiry === "EXPIRED" ? "Expired" : "Expires"} {expiryText(card.expiresOn)}

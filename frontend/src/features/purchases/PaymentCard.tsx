@@ -61,7 +61,7 @@ interface ChoicesProps {
 
 function Choices({ saved, choice, disabled, onChoose }: ChoicesProps) {
   return (
-    <fieldset disabled={disabled} className="mb-5 grid gap-2">
+    <fieldset disabled={disabled} className="mb-5 grid gap-2 has-[+form:empty]:mb-0">
       <legend className="sr-only">Pay with</legend>
       {saved.map((card) => (
         <Choice key={card.id} value={card.id} choice={choice} onChoose={onChoose}>

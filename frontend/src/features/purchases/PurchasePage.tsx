@@ -5,6 +5,7 @@ import { useQuery } from "urql";
 import { Button } from "@/design/Button";
 import { PageMessage } from "@/design/PageMessage";
 import { LoadingNote, Skeleton } from "@/design/Skeleton";
+import { RefundRequest } from "@/features/refunds/RefundRequest";
 import { useDates } from "@/format/time";
 import { PurchaseFigures } from "./PurchaseFigures";
 import { finalStatuses, PurchasePageDocument, type Purchase, type PurchaseWithHistory } from "./purchaseQueries";
@@ -84,6 +85,7 @@ function Details({ purchase }: { purchase: PurchaseWithHistory }) {
         </div>
         <div className="grid min-w-0 gap-6">
           <PurchaseReceipts purchase={purchase} />
+          <RefundRequest purchase={purchase} />
           <PurchaseTimeline moments={timeline} />
           <div>
             <Button asChild look={status === "COMPLETED" ? "primary" : "secondary"}>

@@ -196,6 +196,7 @@ export const PurchasePageDocument = graphql(`
       id
       ... on CreditPurchase {
         ...Purchase
+        ...MoneyBack
         timeline {
           kind
           title
