@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.services.inbox import Backlog, Inbox
+from app.tenancy import CONNECTION_ERRORS
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
+
+log = structlog.get_logger("metrics")
 
 _MANY = "PROMETHEUS_MULTIPROC_DIR"  # of the library: where processes that share a port write their counts
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -84,8 +88,12 @@ class MetricsPage:
         if not hmac.compare_digest(given, self._expected):
             message = "The metrics need PORTAL_METRICS_TOKEN as a bearer token."
             return JSONResponse({"error": message}, 401, {"WWW-Authenticate": "Bearer"})
-        page = self._metrics.page(await self._inbox.backlog())
-        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+        try:
+            backlog = await self._inbox.backlog()
+        except CONNECTION_ERRORS as error:  # the counts are worth having all the same, then more than ever
+            log.warning("metrics.no_backlog", error=repr(error))
+            backlog = None
+        return Response(self._metrics.page(backlog), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from app.rules.money import credits_text, money_text
 from app.rules.purchase_progress import card_text
 
 LONGEST_NAME = 120  # a person's or a pool's name on paper
+MOST_REFUNDS = 12  # lines of their own
 MINUS = "\u2212"
 
 
@@ -30,7 +31,10 @@ class Sold:
     discount_cents: int
     discount_rate: Decimal
     total_cents: int
-    refunded_cents: int
+    refunded_cents: int  # all that went back
+    refunds: tuple[
+        tuple[datetime, int], ...
+    ]  # of it, the single refunds: when, cents; the rest took a bank in a dispute
     currency: str
     card: str | None
     payment_intent_id: str | None
@@ -51,7 +55,7 @@ def receipt(sold: Sold, seller: str) -> dict[str, Any]:
         "number": number,
         "seller": seller,
         "date": {"year": sold.paid_at.year, "month": sold.paid_at.month, "day": sold.paid_at.day},
-        "paid_on": f"{sold.paid_at.day} {sold.paid_at:%B %Y, %H:%M} UTC",
+        "paid_on": f"{_day(sold.paid_at)}, {sold.paid_at:%H:%M} UTC",
         "billed_to": [
             _short(one) for one in _once(sold.buyer_name, sold.buyer_email, sold.pool_name, sold.tenant_name)
         ],
@@ -87,9 +91,21 @@ def _sums(sold: Sold) -> list[list[Any]]:
     total = money_text(sold.total_cents, sold.currency)
     if not sold.refunded_cents:
         return [["Total paid", total, True]]
+    single, more = sold.refunds[:MOST_REFUNDS], sum(cents for _, cents in sold.refunds[MOST_REFUNDS:])
+    taken_by_banks = sold.refunded_cents - sum(cents for _, cents in sold.refunds)
+    back = [(f"Refunded on {_day(at)}", cents) for at, cents in single]
+    back += [("Further refunds", more)] if more else []
+    back += [("Returned in a dispute", taken_by_banks)] if taken_by_banks > 0 else []
     left = money_text(sold.total_cents - sold.refunded_cents, sold.currency)
-    back = f"{MINUS}{money_text(sold.refunded_cents, sold.currency)}"
-    return [["Total paid", total, False], ["Refunded to the card", back, False], ["Paid after refunds", left, True]]
+    return [
+        ["Total paid", total, False],
+        *([words, f"{MINUS}{money_text(cents, sold.currency)}", False] for words, cents in back),
+        ["Paid after refunds", left, True],
+    ]
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%B %Y}"
 
 
 def _note(sold: Sold) -> str:

@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, func, select
 
 from app.auth.actor import Principal, acting
 from app.rules.errors import Invalid, NotFound
 from app.rules.purchases import CREDITED
 from app.rules.receipts import Sold, receipt, receipt_number
+from app.rules.refunds import RETURNED
 from app.tenancy import Database
 from models.pools import CreditPool
 from models.purchases import CreditPurchase
+from models.refunds import Refund
 from models.tenants import Tenant, User
 
 if TYPE_CHECKING:
@@ -56,9 +59,10 @@ class ReceiptDocuments:
             row = await session.tx.row(_statement(session.tx.tenant_id, purchase_id))
             if row is None or not session.actor.sees_purchase(row.pool_id, row.user_id):
                 raise NotFound("receipt")
+            refunds = await session.tx.rows(_refunds(session.tx.tenant_id, purchase_id))
         if row.status not in CREDITED:
             raise Invalid("This purchase is not paid: it has no receipt.", reason="not_paid")
-        sold = _sold(row)
+        sold = _sold(row, refunds)
         content = json.dumps(receipt(sold, self._seller))
         return Document(receipt_number(sold.purchase_id, sold.paid_at), await self._set(content, sold))
 
@@ -121,7 +125,17 @@ def _statement(tenant_id: UUID, purchase_id: UUID) -> Any:
     )
 
 
-def _sold(row: Row[Any]) -> Sold:
+def _refunds(tenant_id: UUID, purchase_id: UUID) -> Any:
+    """What went back by refunds, each with its day, in their order."""
+    returned = [status.value for status in RETURNED]
+    return (
+        select(func.coalesce(Refund.succeeded_at, Refund.created_at).label("at"), Refund.amount_cents)
+        .where(Refund.tenant_id == tenant_id, Refund.purchase_id == purchase_id, Refund.status.in_(returned))
+        .order_by("at", Refund.id)
+    )
+
+
+def _sold(row: Row[Any], refunds: Sequence[Row[Any]]) -> Sold:
     return Sold(
         purchase_id=row.id,
         paid_at=row.completed_at,
@@ -137,6 +151,7 @@ def _sold(row: Row[Any]) -> Sold:
         discount_rate=row.discount_rate,
         total_cents=row.payment_amount_cents,
         refunded_cents=row.refunded_cents,
+        refunds=tuple((one.at, one.amount_cents) for one in refunds),
         currency=row.payment_currency,
         card=row.payment_method,
         payment_intent_id=row.stripe_payment_intent_id,

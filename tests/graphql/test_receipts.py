@@ -63,7 +63,19 @@ async def test_the_buyer_gets_the_same_document_each_time(
         assert answer.content.startswith(b"%PDF-")
     assert answers[0].content == answers[1].content
     await rows.execute("UPDATE credit_purchases SET refunded_cents = 100 WHERE id = $1", purchase_id)
-    assert (await asked_by(portal, household, "olivia", purchase_id)).content != answers[0].content
+    disputed = await asked_by(portal, household, "olivia", purchase_id)
+    assert disputed.content != answers[0].content
+    await rows.execute(
+        "INSERT INTO refunds (tenant_id, pool_id, purchase_id, origin, status, amount_cents, reason, stripe_refund_id, succeeded_at)"
+        " VALUES ($1, $2, $3, 'operator', 'succeeded', 100, 'bought twice', 're_1', $4)",
+        household.tenant_id,
+        household.pool_id,
+        purchase_id,
+        PAID,
+    )
+    refunded = await asked_by(portal, household, "olivia", purchase_id)
+    assert refunded.status_code == 200
+    assert refunded.content != disputed.content, "the refund is named with its day"
 
 
 async def test_the_page_gets_it_with_its_session(

@@ -1,7 +1,7 @@
 """What a receipt says: the lines add up to what was paid, and every amount reads as people write it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.rules.catalogue import PRICE_BANDS
 from app.rules.pricing import Band, price
-from app.rules.receipts import LONGEST_NAME, Sold, receipt, receipt_number
+from app.rules.receipts import LONGEST_NAME, MOST_REFUNDS, Sold, receipt, receipt_number
 
 PURCHASE = UUID("01234567-89ab-cdef-0123-456789abcdef")
 PAID = datetime(2026, 11, 6, 9, 5, tzinfo=UTC)
@@ -31,6 +31,7 @@ SOLD = Sold(
     discount_rate=Decimal("0.1500"),
     total_cents=42_500,
     refunded_cents=0,
+    refunds=(),
     currency="USD",
     card="visa 4242",
     payment_intent_id="pi_1",
@@ -56,13 +57,25 @@ def test_everything_that_it_says() -> None:
     }
 
 
-def test_a_refund_is_on_it_and_what_is_left() -> None:
-    said = receipt(replace(SOLD, refunded_cents=10_000), "x")
-    assert said["sums"] == [
+def test_every_refund_is_on_it_and_what_is_left() -> None:
+    day = datetime(2026, 11, 7, 23, 59, tzinfo=UTC)
+    parts = ((day, 10_000), (day + timedelta(days=1), 2_500))
+    assert receipt(replace(SOLD, refunded_cents=12_500, refunds=parts), "x")["sums"] == [
         ["Total paid", "$425.00", False],
-        ["Refunded to the card", "\u2212$100.00", False],
-        ["Paid after refunds", "$325.00", True],
+        ["Refunded on 7 November 2026", "\u2212$100.00", False],
+        ["Refunded on 8 November 2026", "\u2212$25.00", False],
+        ["Paid after refunds", "$300.00", True],
     ]
+
+
+@pytest.mark.parametrize(("refunds", "disputed"), [(0, 42_500), (1, 42_400), (MOST_REFUNDS, 0), (MOST_REFUNDS + 9, 5)])
+def test_however_it_went_back_the_sums_add_up(refunds: int, disputed: int) -> None:
+    parts = tuple((PAID, 100) for _ in range(refunds))
+    said = receipt(replace(SOLD, refunded_cents=100 * refunds + disputed, refunds=parts), "x")["sums"]
+    amounts = [Decimal(line[1].replace("\u2212", "-").replace("$", "").replace(",", "")) for line in said]
+    assert sum(amounts[:-1]) == amounts[-1] == Decimal(42_500 - 100 * refunds - disputed) / 100
+    assert any(line[0] == "Returned in a dispute" for line in said) is (disputed > 0)
+    assert len(said) <= MOST_REFUNDS + 4
 
 
 def test_without_discount_and_bonus_there_is_one_line() -> None:

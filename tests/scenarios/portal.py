@@ -42,12 +42,13 @@ SECRET = "a-secret-key-that-only-the-tests-know"
 PUBLIC_URL = "http://portal.example"
 BANDS = [Band(one.min_credits, one.discount_rate, one.bonus_rate, one.unit_price_cents) for one in PRICE_BANDS]
 PATIENCE_SECONDS = 20.0
+START_SECONDS = 90.0  # of a process, on a machine that has much else to do
 INTENTS = "/v1/payment_intents"  # where money is taken
 
 
-async def until(true: Callable[[], Awaitable[Any]], what: str) -> Any:
+async def until(true: Callable[[], Awaitable[Any]], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait for a condition; what it came to. Fails, naming it, when patience ends."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not (found := await true()):
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ import httpx
 
 from app.config import PROJECT, Settings, variable
 from app.embedded.processes import dies_with_parent
-from tests.scenarios.portal import until
+from tests.scenarios.portal import START_SECONDS, until
 
 BUY = """
 mutation Buy($quote: ID!, $card: ID!, $key: UUID!) {
@@ -107,7 +107,7 @@ class Client:
             return False
 
     async def up(self) -> None:
-        await until(self.serves, "the server serves")
+        await until(self.serves, "the server serves", START_SECONDS)
 
     async def buy(self, quote: str, card: str, key: UUID) -> dict[str, Any]:
         """The payload of creditsPurchase. Raises httpx.TransportError when the answer never comes."""

@@ -10,10 +10,15 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import stripe
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from app.metrics import Metrics, MetricsPage
+from app.services.inbox import Inbox
+from tests.auth.serving import new_browser, serving
 from tests.conftest import Urls
 from tests.payments.sandbox import WEBHOOK_SECRET
-from tests.scenarios.portal import free_port, settings_for, until
+from tests.scenarios.portal import START_SECONDS, free_port, settings_for, until
 from tests.scenarios.processes import ready
 
 TOKEN = "a-token-that-only-prometheus-knows"
@@ -62,7 +67,7 @@ async def test_server_and_worker_count(
     with ready("serve --workers 2", settings, tmp_path) as server, ready("worker", settings, tmp_path) as worker:
         server.start()
         async with client(port) as http:
-            await until(lambda: serves(http), "the server serves")
+            await until(lambda: serves(http), "the server serves", START_SECONDS)
             same = event("made.up")
             for _ in range(20):
                 assert await post(http, same) == 200
@@ -83,7 +88,7 @@ async def test_server_and_worker_count(
         await inspector.execute("UPDATE webhook_events SET parked_at = now(), error = 'x' WHERE id = $1", same["id"])
         worker.start()
         async with client(worker_port) as http:
-            counted = await until(lambda: tried(http), "the worker has handled what is open")
+            counted = await until(lambda: tried(http), "the worker has handled what is open", START_SECONDS)
         assert counted['portal_stripe_events_total{result="unknown",type="made.up"}'] == 20
         assert counted['portal_stripe_events_total{result="handled",type="payment_intent.succeeded"}'] == 1
         async with client(port) as http:
@@ -116,6 +121,18 @@ async def test_nobody_asked_for_metrics(urls: Urls, sandbox_url: str, tmp_path: 
     with ready("serve", settings_for(urls, sandbox_url, 9, data_dir=tmp_path, port=port), tmp_path) as server:
         server.start()
         async with client(port) as http:
-            await until(lambda: serves(http), "the server serves")
+            await until(lambda: serves(http), "the server serves", START_SECONDS)
             answer = await http.get("/metrics")
     assert "portal_webhook" not in answer.text  # the page answers, or says why there is none
+
+
+async def test_without_a_database_the_counts_are_still_there() -> None:
+    metrics, inbox = Metrics(), Inbox("postgresql://portal_worker@127.0.0.1:9/nowhere")
+    metrics.webhook_answered("not_stored", 0.2)
+    page = MetricsPage(metrics, inbox, TOKEN)
+    async with serving(lambda _: Starlette(routes=[Route("/metrics", page.__call__)])) as url, new_browser() as browser:
+        answer = await browser.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    found = figures(answer.raise_for_status().text)
+    assert found['portal_webhooks_total{outcome="not_stored"}'] == 1
+    assert "portal_stripe_events_parked" not in found
+    await inbox.close()

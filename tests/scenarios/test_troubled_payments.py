@@ -253,3 +253,22 @@ async def bought_at_last(buying: Buying) -> UUID | None:
         return await buying.buy()
     except (*CONNECTION_ERRORS, SQLAlchemyError):
         return None
+
+
+async def test_a_confirmation_in_the_very_moment_of_giving_up_is_paid_and_credited(buying: Buying) -> None:
+    """The day is over and Stripe is asked to cancel; the buyer confirms before it does: what was paid brings its credits."""
+    purchase_id = await buying.buy(await buying.command("4000000000003220"))
+    await buying.aged(purchase_id, "25 hours")
+    bank = (await buying.purchase(purchase_id))["next_action_url"]
+    await buying.sandbox.fault("slow_before", path=f"{INTENTS}/", seconds=1.0)
+
+    async def canceling() -> bool:
+        return any(one["path"].endswith("/cancel") for one in await buying.sandbox.requests())
+
+    await buying.hurry()
+    await until(canceling, "Stripe is asked to cancel")
+    await buying.sandbox.authenticate(bank)
+    await buying.worked()
+    done = await buying.purchase(purchase_id)
+    assert (done["status"], done["failure_code"]) == ("completed", None)
+    assert await kinds(buying) == BOUGHT
