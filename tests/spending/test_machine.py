@@ -203,9 +203,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pool=pools, chance=chances, share=st.floats(0, 1))
     def money_goes_back(self, pool: int, chance: random.Random, share: float) -> None:
-        """By a refund or a dispute of a purchase, whatever went back of it before; and the other way."""
+        """By refunds and disputes of a purchase, whatever went back of it before; and the other way."""
         purchase_id, purchase = chance.choice(list(self.pools[pool].purchases.items()))
-        (self._refund if chance.random() < 0.5 else self._dispute)(pool, purchase_id, purchase, chance, share)
+        for _ in range(chance.randint(1, 4)):
+            (self._refund if chance.random() < 0.5 else self._dispute)(pool, purchase_id, purchase, chance, share)
         self.answers["owing after money went"] += self.pools[pool].shortfall > 0
         self._compare()
 
@@ -213,7 +214,7 @@ class Machine(RuleBasedStateMachine):
         """Some of what is left goes back, or a refund fails that had gone back; told once, twice, or out of order."""
         gone = [name for name, cents in purchase.refunds.items() if cents]
         left = purchase.cents - sum(purchase.refunds.values())
-        failed = bool(gone) and (left == 0 or chance.random() < 0.3)
+        failed = bool(gone) and (left == 0 or chance.random() < 0.5)
         if failed:
             name = chance.choice(gone)
             cents, purchase.refunds[name] = purchase.refunds[name], 0
