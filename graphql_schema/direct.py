@@ -163,6 +163,7 @@ def _is_resolved_simply(field: Any) -> TypeGuard[StrawberryField]:
         isinstance(field, StrawberryField)
         and not field.extensions
         and not field.is_subscription
+        and not field.metadata.get("asked_once")
         and field.default_resolver is getattr
         and type(field).get_result is StrawberryField.get_result
     )

@@ -15,6 +15,11 @@ Complete = Callable[[Any], Any]
 _settled: set[type] = {str, int, float, bool, list, tuple}
 
 
+ASKED_ONCE = {
+    "asked_once": True
+}  # metadata of fields that ask somebody outside: the direct path, which may begin anew, leaves them alone
+
+
 class SurprisingValueError(Exception):
     """graphql-core must look at this object."""
 

@@ -47,7 +47,7 @@ ContextFactory = Callable[[Request, Principal], AbstractAsyncContextManager[Any]
 class GraphQLEndpoint:
     """An ASGI application that serves one schema by POST.
 
-    `context` opens what the resolvers of one operation share and closes it afterwards. `development` switches introspection and field
+    `context` opens what the resolvers of one operation share and closes it afterwards; `refresh()` of it begins anew. `development` switches introspection and field
     suggestions on; `playground` answers a browser's GET (GraphiQL, in development).
     """
 
