@@ -47,8 +47,8 @@ ContextFactory = Callable[[Request, Principal], AbstractAsyncContextManager[Any]
 class GraphQLEndpoint:
     """An ASGI application that serves one schema by POST.
 
-    `context` opens what the resolvers of one operation share and closes it afterwards; `refresh()` of it begins anew. `development` switches introspection and field
-    suggestions on; `playground` answers a browser's GET (GraphiQL, in development).
+    `context` opens what the resolvers of one operation share and closes it afterwards; its `refresh()` begins anew. `development` switches
+    introspection and field suggestions on; `playground` answers a browser's GET (GraphiQL, in development).
     """
 
     def __init__(
