@@ -103,7 +103,7 @@ def services(database: Database) -> Services:
     signer = QuoteSigner("a key for tests that is long enough")
     catalogue = CatalogueCache(database)
     purchasing = Purchasing(database, gateway, signer, "")
-    cards = PaymentMethods(database, gateway, CardLists(gateway))
+    cards = PaymentMethods(database, gateway, CardLists(gateway, connections=16))
     return Services(database, purchasing, signer, catalogue, Spending(database, catalogue), cards)
 
 
