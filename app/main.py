@@ -98,7 +98,7 @@ def _graphql(settings: Settings, database: Database, gateway: Gateway, identity:
         signer=signer,
         catalogue=catalogue,
         spending=Spending(database, catalogue),
-        payment_methods=PaymentMethods(database, gateway, CardLists(gateway)),
+        payment_methods=PaymentMethods(database, gateway, CardLists(gateway, settings.database_pool_size)),
     )
     return GraphQLEndpoint(
         schema,

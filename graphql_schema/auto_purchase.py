@@ -18,6 +18,7 @@ from graphql_schema.context import Info
 from graphql_schema.money import Money, money
 from graphql_schema.node import to_id
 from graphql_schema.payment_methods import PaymentMethod, cards_of, stripe_id
+from graphql_schema.selections import ASKED_ONCE
 
 strawberry.enum(State, name="AutoPurchaseState")
 strawberry.enum(Stop, name="AutoPurchaseStop")
@@ -50,7 +51,10 @@ class AutoPurchaseSettings:
     method_id: strawberry.Private[str | None]
     sees_cards: strawberry.Private[bool]
 
-    @strawberry.field(description="Null: none is chosen, it is no longer there, or you may not see the pool's cards.")
+    @strawberry.field(
+        description="Null: none is chosen, it is no longer there, or you may not see the pool's cards.",
+        metadata=ASKED_ONCE,
+    )
     async def payment_method(self, info: Info) -> PaymentMethod | None:
         if self.method_id is None or not self.sees_cards:
             return None

@@ -1,7 +1,8 @@
 """What one operation has at hand: who asks, one read transaction for all that it reads, and the loaders on it."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -68,6 +69,12 @@ class Context:
                     self._acting = transaction
         return self._session
 
+    @asynccontextmanager
+    async def before_session(self) -> AsyncIterator[bool]:
+        """Keep the session from being opened meanwhile, so that what is waited for holds no connection. False: it is open already."""
+        async with self._opening:
+            yield self._session is None
+
     @property
     def loaders(self) -> "Loaders":
         if self._loaders is None:
@@ -77,7 +84,7 @@ class Context:
         return self._loaders
 
     async def refresh(self) -> None:
-        """After a mutation's commit: what is read from now on is read anew."""
+        """Before a mutation and after its commit: no connection is held, and what is read from now on is read anew."""
         transaction, self._acting = self._acting, None
         self._session = self._loaders = None
         if transaction is not None:

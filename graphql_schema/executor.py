@@ -10,7 +10,6 @@ unexpected type) graphql-core does the whole object over, and says what there is
 from collections.abc import Awaitable, Callable
 from functools import cache, lru_cache, partial
 from operator import attrgetter
-from types import CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -23,6 +22,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLString,
+    OperationType,
     TypeNameMetaFieldDef,
     Undefined,
     default_field_resolver,
@@ -38,9 +38,20 @@ from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
+from graphql_schema.direct import Course, course_of
 from graphql_schema.inputs import Ready, ready
 from graphql_schema.rows import Rows
-from graphql_schema.selections import Complete, Lasting, Plain, Read, Selection, SurprisingValueError
+from graphql_schema.selections import (
+    Complete,
+    Lasting,
+    Plain,
+    Read,
+    Selection,
+    SurprisingValueError,
+    has_its_own_type_test,
+    read_plain,
+    settle,
+)
 
 MAX_NAMES = 64  # of operations in one document
 _PASSED_ON = {
@@ -71,6 +82,7 @@ class Shared:
         self.plans: dict[int, Plan] = {}
         # With the field's details, so that their identity stays.
         self.lists: dict[int, tuple[FieldDetails, Complete | None]] = {}
+        self.courses: dict[int, Course | None] = {}
         self._ready: dict[str | None, Ready | None] = {}
 
     def ready(self, schema: GraphQLSchema, document: DocumentNode, operation_name: str | None) -> Ready | None:
@@ -130,11 +142,11 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> dict[str, Any] | Awaitable[dict[str, Any]]:
         """Execute one object's fields; graphql-core calls it for every object but a mutation's root."""
-        plan = self._plan(parent_type, grouped_field_set)
+        plan = self.plan(parent_type, grouped_field_set)
         if not plan.plain.fields or id(grouped_field_set) in self._surprised:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
         try:
-            results = _read(plan.plain.fields, source_value)
+            results = read_plain(plan.plain.fields, source_value)
         except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
             # Not tried again in this operation: however many objects surprise, each selection set is done twice once.
             self._surprised.add(id(grouped_field_set))
@@ -159,7 +171,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         key = id(field_details_list)
         known = self._shared.lists.get(key)
         if known is None:
-            complete = self._completion(return_type, field_details_list)[0] if self._direct else None
+            complete = self.completion(return_type, field_details_list)[0] if self._direct else None
             known = self._shared.lists[key] = (field_details_list, complete)
         if known[1] is not None and key not in self._surprised:
             try:
@@ -168,7 +180,19 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
                 self._surprised.add(key)
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
-    def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
+    def course(self) -> Course | None:
+        """How the operation is executed on the direct path; None if it is not: graphql-core has to collect its fields first, once."""
+        fields = self._shared.roots.get(id(self.operation))
+        if fields is None or self.operation.operation is not OperationType.QUERY:
+            return None
+        known = self._shared.courses
+        if id(fields) not in known:
+            root = self.schema.get_root_type(OperationType.QUERY)
+            known[id(fields)] = course_of(self, root, fields) if root is not None else None
+        return known[id(fields)]
+
+    def plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
+        """Which of an object's fields are plain."""
         plan = self._shared.plans.get(id(fields))
         if plan is None:
             found = {name: self._plain(parent_type, name, details) for name, details in fields.items()}
@@ -189,20 +213,20 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
         name, type_ = attribute
         named = get_nullable_type(type_)
-        complete, inner = self._completion(named, details)
+        complete, inner = self.completion(named, details)
         if complete is None:
             return None
         read: Read = attrgetter(name) if name else lambda _source: parent_type.name
         return Plain(response_name, name, read, complete, not is_non_null_type(type_), _UNCHANGED.get(named), inner)
 
-    def _completion(self, type_: Any, details: FieldDetails) -> tuple[Complete | None, Selection | None]:
+    def completion(self, type_: Any, details: FieldDetails) -> tuple[Complete | None, Selection | None]:
         """How values of a type (not NonNull) are completed, None if that is not plain; and what is selected of an object."""
         if is_enum_type(type_):
             return _remembering(type_.coerce_output_value), None
         if is_leaf_type(type_):
             return type_.coerce_output_value, None
         if is_list_type(type_):
-            complete, inner = self._completion(get_nullable_type(type_.of_type), details)
+            complete, inner = self.completion(get_nullable_type(type_.of_type), details)
             nullable = not is_non_null_type(type_.of_type)
             return complete and partial(_complete_list, complete, nullable, inner), inner
         selection = self._selection(type_, details)
@@ -210,13 +234,13 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
 
     def _selection(self, type_: Any, details: FieldDetails) -> Selection | None:
         """What is selected of an object, if all of it is plain."""
-        if not is_object_type(type_) or _has_its_own_type_test(type_):
+        if not is_object_type(type_) or has_its_own_type_test(type_):
             return None
         try:
             fields, deferred, _ = self.collect_subfields(type_, details)
         except Exception:  # noqa: BLE001  (a directive's variable is null: graphql-core reports it where it belongs)
             return None
-        plan = self._plan(type_, fields)
+        plan = self.plan(type_, fields)
         return None if plan.rest or deferred else plan.plain
 
 
@@ -229,30 +253,12 @@ def _remembering(complete: Complete) -> Complete:
     return lru_cache(maxsize=1024, typed=True)(complete)
 
 
-def _read(fields: tuple[Plain, ...], source: Any) -> dict[str, Any]:
-    results: dict[str, Any] = {}
-    for response_name, _, read, complete, nullable, unchanged, _ in fields:
-        value = read(source)
-        if type(value) is unchanged:
-            pass
-        elif value is not None:
-            if type(value) not in _settled:
-                _settle(type(value))
-            value = complete(value)
-            if value is None or value is Undefined:
-                raise SurprisingValueError
-        elif not nullable:
-            raise SurprisingValueError
-        results[response_name] = value
-    return results
-
-
 def _complete_object(
     is_type_of: Callable[[Any, Any], Any] | None, fields: tuple[Plain, ...], value: Any
 ) -> dict[str, Any]:
     if is_type_of is not None and is_type_of(value, None) is not True:
         raise SurprisingValueError
-    return _read(fields, value)
+    return read_plain(fields, value)
 
 
 def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, values: Any) -> list[Any]:
@@ -270,8 +276,7 @@ def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, 
                 raise SurprisingValueError
             completed.append(None)
             continue
-        if type(value) not in _settled:
-            _settle(type(value))
+        settle(type(value))
         one = complete(value)
         if one is None or one is Undefined:
             raise SurprisingValueError
@@ -313,22 +318,3 @@ def _attribute_of(definition: GraphQLField) -> Attribute | None:
     ):
         return field.python_name, definition.type
     return None
-
-
-def _has_its_own_type_test(type_: GraphQLObjectType) -> bool:
-    """Strawberry's own `is_type_of` asks for nothing but the object; another one may ask for the `info` that is not made here."""
-    definition = type_.extensions.get("strawberry-definition")
-    return definition is None or getattr(definition, "is_type_of", None) is not None
-
-
-_settled: set[type] = {str, int, float, bool, list, tuple}
-
-
-def _settle(type_: type) -> None:
-    """Remember that values of this type are themselves: neither awaitables nor exceptions in place of a value."""
-    if issubclass(type_, CoroutineType | GeneratorType | BaseException):
-        raise SurprisingValueError
-    # Looked up in the classes themselves: an enum's metaclass has a __getattr__, which says nothing about its members.
-    if any("__await__" in vars(one) or "__getattr__" in vars(one) for one in type_.__mro__):
-        raise SurprisingValueError
-    _settled.add(type_)

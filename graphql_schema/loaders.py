@@ -16,7 +16,8 @@ from asyncpg import Record
 from strawberry.dataloader import DataLoader
 
 from app.auth.actor import Actor
-from app.rules.errors import NotFound
+from app.payments.outcomes import PaymentMethod
+from app.rules.errors import NotFound, PaymentsUnavailable
 from app.rules.permissions import Permission
 from app.rules.pricing import Band
 from app.rules.purchase_progress import Moment
@@ -75,6 +76,8 @@ class Loaders:
         lambda self: DataLoader(self._moments)
     )
     refunds_by_purchase = cached_property[DataLoader[UUID, list[Refund]]](lambda self: DataLoader(self._refunds))
+    # Of Stripe; the page and the settings of automatic purchases in it ask once.
+    cards_by_customer = cached_property[DataLoader[str, list[PaymentMethod]]](lambda self: DataLoader(self._cards))
     disputes_by_purchase = cached_property[DataLoader[UUID, list[Dispute]]](lambda self: DataLoader(self._disputes))
 
     def __init__(self, context: Context) -> None:
@@ -253,6 +256,16 @@ class Loaders:
         for row in rows:
             found[row["purchase_id"]].append(as_dispute(row))
         return [found[purchase_id] for purchase_id in purchases]
+
+    async def _cards(self, customers: list[str]) -> list[list[PaymentMethod] | BaseException]:
+        """One after the other: an operation takes one of the places in which Stripe is asked."""
+        found: list[list[PaymentMethod] | BaseException] = []
+        for customer_id in customers:
+            try:
+                found.append(await self._context.services.payment_methods.lists.cards(customer_id))
+            except PaymentsUnavailable as refusal:
+                found.append(refusal)
+        return found
 
     async def _pages(
         self,

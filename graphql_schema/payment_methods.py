@@ -76,21 +76,24 @@ def as_wallet(row: Record) -> Wallet:
 async def cards_of(context: Context, wallet: Wallet) -> list[PaymentMethod]:
     """A pool's cards, as Stripe has them now. Raises a GraphQLError when it can't be reached: the rest of the answer stands."""
     try:
-        found = await context.services.payment_methods.lists.cards(wallet.customer_id)
+        found = await context.loaders.cards_by_customer.load(wallet.customer_id) if wallet.customer_id else []
     except PaymentsUnavailable as refusal:
         raise GraphQLError(refusal.message, extensions={"code": refusal.code.value}) from None
     return [_as_card(one, wallet, context.now) for one in found]
 
 
 async def card_by_id(context: Context, method_id: str) -> PaymentMethod | None:
-    """A card of a pool whose cards the viewer sees, or None."""
+    """A card of a pool whose cards the viewer sees, or None. Stripe is asked first: an operation that waits for it holds no connection."""
+    methods = context.services.payment_methods
     try:
-        found = await context.services.payment_methods.find(context.principal, method_id)
+        async with context.before_session() as before:
+            card = await methods.lists.card(method_id, waits=before)
     except PaymentsUnavailable as refusal:
+        await context.session()  # nobody we know: that comes first
         raise GraphQLError(refusal.message, extensions={"code": refusal.code.value}) from None
-    if found is None:
+    pool_id = await methods.pool_that_shows(await context.session(), card)
+    if card is None or pool_id is None:
         return None
-    card, pool_id = found
     pool = await context.loaders.pool(pool_id)
     return _as_card(card, pool.wallet, context.now)
 

@@ -29,6 +29,7 @@ from graphql_schema.pool_settings import (
     PoolSettingsView,
 )
 from graphql_schema.purchases import CreditPurchaseConnection
+from graphql_schema.selections import ASKED_ONCE
 from graphql_schema.spending import SpendCheck, as_limit
 from graphql_schema.subscriptions import Subscription, as_subscription
 from graphql_schema.transactions import CreditTransactionConnection
@@ -82,7 +83,8 @@ class CreditPool(Node):
 
     @strawberry.field(
         description="The pool's cards at Stripe, the newest first. Null: you lack PURCHASE_CREDITS and MODIFY_SETTINGS, "
-        "or Stripe can't be reached, which an error then says."
+        "or Stripe can't be reached, which an error then says.",
+        metadata=ASKED_ONCE,
     )
     async def payment_methods(self, info: Info) -> list[PaymentMethod] | None:
         if not any(self.actor.can(self.key, one) for one in SEES_CARDS):

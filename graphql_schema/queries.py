@@ -43,8 +43,10 @@ class Query:
 
     @strawberry.field(description="Any thing by its id; null if there is no such thing for the viewer.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        await info.context.session()
         parts = split_id(id)
+        if parts and parts[0] == "PaymentMethod":
+            return await card_by_id(info.context, parts[1])  # Stripe is asked before the session is opened
+        await info.context.session()
         return await _node(info.context, *parts) if parts else None
 
     @strawberry.field(description="The tiers on offer, from the smallest to the largest.")
@@ -113,8 +115,6 @@ async def _node(context: Context, type_name: str, key: str) -> Node | None:
         return next((as_add_on(one) for one in catalogue.add_ons if one.id == key), None)
     if type_name == "Reservation":
         return await _reservation_node(context, key)
-    if type_name == "PaymentMethod":
-        return await card_by_id(context, key)
     loaders = context.loaders
     finders: dict[str, Callable[[UUID], Awaitable[Node | None]]] = {
         "CreditPool": loaders.pool_by_id.load,

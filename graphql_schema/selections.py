@@ -1,12 +1,23 @@
 """What the fast path knows of a document: which fields of an object are selected, and how each is read (executor.py, rows.py)."""
 
 from collections.abc import Callable
+from types import CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+from graphql import GraphQLObjectType, Undefined
 
 Read = Callable[[Any], Any]
 # A value that is not None -> what the answer holds; raises where graphql-core must look.
 Complete = Callable[[Any], Any]
+
+
+_settled: set[type] = {str, int, float, bool, list, tuple}
+
+
+ASKED_ONCE = {
+    "asked_once": True
+}  # metadata of fields that ask somebody outside: the direct path, which may begin anew, leaves them alone
 
 
 class SurprisingValueError(Exception):
@@ -41,3 +52,40 @@ class Lasting(list[Any]):
     def __init__(self, objects: Any) -> None:
         super().__init__(objects)
         self.answers: WeakKeyDictionary[Selection, list[Any]] = WeakKeyDictionary()
+
+
+def read_plain(fields: tuple[Plain, ...], source: Any) -> dict[str, Any]:
+    """What the answer holds for an object's plain fields. Raises at the first surprise."""
+    results: dict[str, Any] = {}
+    for response_name, _, read, complete, nullable, unchanged, _ in fields:
+        value = read(source)
+        if type(value) is unchanged:
+            pass
+        elif value is not None:
+            if type(value) not in _settled:
+                settle(type(value))
+            value = complete(value)
+            if value is None or value is Undefined:
+                raise SurprisingValueError
+        elif not nullable:
+            raise SurprisingValueError
+        results[response_name] = value
+    return results
+
+
+def has_its_own_type_test(type_: GraphQLObjectType) -> bool:
+    """Strawberry's own `is_type_of` asks for nothing but the object; another one may ask for the `info` that is not made here."""
+    definition = type_.extensions.get("strawberry-definition")
+    return definition is None or getattr(definition, "is_type_of", None) is not None
+
+
+def settle(type_: type) -> None:
+    """Make sure that values of this type are themselves: neither awaitables nor exceptions in place of a value."""
+    if type_ in _settled:
+        return
+    if issubclass(type_, CoroutineType | GeneratorType | BaseException):
+        raise SurprisingValueError
+    # Looked up in the classes themselves: an enum's metaclass has a __getattr__, which says nothing about its members.
+    if any("__await__" in vars(one) or "__getattr__" in vars(one) for one in type_.__mro__):
+        raise SurprisingValueError
+    _settled.add(type_)

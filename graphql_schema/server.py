@@ -13,7 +13,6 @@ import orjson
 import strawberry
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationType
-from graphql.execution import Executor
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,6 +20,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
 from app.auth.refusals import refusal_headers
+from graphql_schema.direct import execute
 from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
 from graphql_schema.limits import Limits
@@ -47,8 +47,8 @@ ContextFactory = Callable[[Request, Principal], AbstractAsyncContextManager[Any]
 class GraphQLEndpoint:
     """An ASGI application that serves one schema by POST.
 
-    `context` opens what the resolvers of one operation share and closes it afterwards. `development` switches introspection and field
-    suggestions on; `playground` answers a browser's GET (GraphiQL, in development).
+    `context` opens what the resolvers of one operation share and closes it afterwards; its `refresh()` begins anew. `development` switches
+    introspection and field suggestions on; `playground` answers a browser's GET (GraphiQL, in development).
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class GraphQLEndpoint:
         if prepared.errors or prepared.document is None:
             return self._request_errors(prepared.errors, media_type, request_id)
         async with self._context(request, principal) as context:
-            executor = self._executor.build(
+            executor: Any = self._executor.build(
                 self._schema,
                 prepared.document,
                 context_value=context,
@@ -134,19 +134,29 @@ class GraphQLEndpoint:
         return _json(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
 
 
-async def _run(executor: Executor[Any]) -> ExecutionResult:
+async def _run(executor: LeafExecutor) -> ExecutionResult:
     kind = executor.operation.operation
     if kind is OperationType.SUBSCRIPTION:
         raise RefusedRequestError(400, "BAD_REQUEST", "Subscriptions are not served here.")
+    try:
+        async with asyncio.timeout(QUERY_SECONDS if kind is OperationType.QUERY else None):
+            return await _executed(executor)
+    except TimeoutError:
+        log.warning("graphql.timeout", seconds=QUERY_SECONDS)
+        message = f"The query took longer than {QUERY_SECONDS:g} seconds. Ask for smaller pages."
+        raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
+
+
+async def _executed(executor: LeafExecutor) -> ExecutionResult:
+    course = executor.course()
+    if course is not None:
+        try:
+            return ExecutionResult(await execute(executor, course), None)
+        except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
+            await executor.context_value.refresh()  # in a transaction of its own: this one may have failed
     result: Any = executor.execute_operation()
     if executor.is_awaitable(result):
-        try:
-            async with asyncio.timeout(QUERY_SECONDS if kind is OperationType.QUERY else None):
-                result = await result
-        except TimeoutError:
-            log.warning("graphql.timeout", seconds=QUERY_SECONDS)
-            message = f"The query took longer than {QUERY_SECONDS:g} seconds. Ask for smaller pages."
-            raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
+        result = await result
     assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
     return result
 

@@ -99,15 +99,13 @@ class PaymentMethods:
             raise _unavailable(error) from None
         return pool_id
 
-    async def find(self, principal: Principal, method_id: str) -> tuple[PaymentMethod, UUID] | None:
-        """A card of a pool whose cards the actor sees, and the pool; None for every other one. Raises PaymentsUnavailable."""
-        card = await self.lists.card(method_id)
+    @staticmethod
+    async def pool_that_shows(session: Session, card: PaymentMethod | None) -> UUID | None:
+        """The pool of a card, if the actor sees that pool's cards; None for every other card, as for one that does not exist."""
         if card is None or card.customer_id is None:
             return None
-        async with acting(self.database, principal, read_only=True) as session:
-            pool_id = await customers.pool_of(session.tx, card.customer_id)
-            sees = pool_id is not None and any(session.actor.can(pool_id, one) for one in SEES_CARDS)
-        return (card, pool_id) if pool_id is not None and sees else None
+        pool_id = await customers.pool_of(session.tx, card.customer_id)
+        return pool_id if pool_id and any(session.actor.can(pool_id, one) for one in SEES_CARDS) else None
 
     async def _person(self, principal: Principal) -> None:
         """Somebody whom we know, before Stripe is asked anything."""

@@ -9,7 +9,9 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from app.config import PROJECT
 from tests.e2e.browser import DESKTOP, PHONE, Visit, launch
 from tests.e2e.portal import RunningPortal, start_portal
+from tests.e2e.test_auto_purchase import switched_on
 from tests.e2e.test_buying import choose, pay_button, type_card
+from tests.e2e.test_payment_methods import add, cards
 
 FOLDER = PROJECT / "docs" / "screenshots"
 LARGEST = 300_000  # bytes: a README loads fast
@@ -54,6 +56,16 @@ async def main() -> None:
                 await save(page, "buy")
                 await pay_button(page).click()
                 await expect(page.get_by_role("link", name="Stripe’s receipt")).to_be_visible()
+                await page.get_by_role("navigation").get_by_role("link", name="Purchases").click()
+                await page.get_by_role("link", name="25 credits").first.click()
+                await expect(page.get_by_role("heading", level=1)).to_be_visible()
+                await save(page, "purchase")
+                await page.get_by_role("navigation").get_by_role("link", name="Payment methods").click()
+                await add(page, "4242 4242 4242 4242")
+                await expect(cards(page)).to_have_count(1)
+                await switched_on(page)
+                await page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+                await save(page, "payment")
                 for theme in ("light", "dark"):
                     await save(await visit(browser, portal, theme, DESKTOP), f"overview-{theme}")
                 await save(await visit(browser, portal, "light", PHONE), "phone")

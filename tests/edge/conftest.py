@@ -38,9 +38,16 @@ async def _authenticate(request: Request) -> UserPrincipal:
     return PERSON
 
 
+class _Context(dict[str, Any]):
+    """What the probe's resolvers share; there is no transaction that could begin anew."""
+
+    async def refresh(self) -> None:
+        pass
+
+
 @asynccontextmanager
-async def _context(_request: Request, principal: Any) -> AsyncIterator[dict[str, Any]]:
-    yield {"principal": principal}
+async def _context(_request: Request, principal: Any) -> AsyncIterator[_Context]:
+    yield _Context(principal=principal)
 
 
 def edge_app(settings: Settings, dist: Path) -> Starlette:

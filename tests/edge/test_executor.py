@@ -13,7 +13,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.utils.await_maybe import await_maybe
 
-from graphql_schema import executor
+from graphql_schema import executor, selections
 from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
 from graphql_schema.limits import MAX_TOKENS, Limits
@@ -274,9 +274,9 @@ async def test_types_are_learnt_once_and_awaitables_never() -> None:
             yield
 
     for kind in (Waiting, type(_ for _ in ()), RuntimeError):
-        with pytest.raises(executor.SurprisingValueError):
-            executor._settle(kind)
-        assert kind not in executor._settled
+        with pytest.raises(selections.SurprisingValueError):
+            selections.settle(kind)
+        assert kind not in selections._settled
 
 
 def test_a_schema_without_strawberry_fields_has_no_leaves() -> None:

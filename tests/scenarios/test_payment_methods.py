@@ -32,7 +32,7 @@ class Wallet:
 
     @property
     def methods(self) -> PaymentMethods:
-        return PaymentMethods(self.portal.database, self.gateway, CardLists(self.gateway))
+        return PaymentMethods(self.portal.database, self.gateway, CardLists(self.gateway, connections=16))
 
     async def customer(self) -> str | None:
         found: str | None = await self.portal.inspector.fetchval(
