@@ -47,7 +47,7 @@ async def failed(
 
 
 async def disputed(tx: Transaction, pool: LockedPool, now: datetime) -> None:
-    """The bank takes an automatic purchase's money back: what leaves the pool by that must not be bought anew with the same card."""
+    """The bank takes back what was paid for credits, by hand or by itself: what leaves the pool by that must not be charged anew."""
     found = (await books.read(tx, pool.id)).at(now)
     standing = after_dispute(found.plan, found.standing, now)
     if standing == found.standing:

@@ -69,7 +69,11 @@ async def change_plan(session: Session, pool_id: UUID, values: Mapping[str, Any]
     standing = after_change(found.plan, wanted, found.standing, switched_on=switched_on)
     if (wanted, standing) == (found.plan, found.standing):
         return False
-    await books.write(tx, replace(found, plan=wanted, standing=standing), pool.available)
+    changed = replace(found, plan=wanted, standing=standing)
+    if (replace(found.plan, notify=wanted.notify, recipients=wanted.recipients), standing) == (wanted, found.standing):
+        await books.keep(tx, changed)  # who is told is no reason to buy
+    else:
+        await books.write(tx, changed, pool.available)
     await record(
         tx,
         action="auto_purchase.updated",
