@@ -1,6 +1,7 @@
 """What PaymentIntents and SetupIntents refuse in the same words."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.embedded.stripe.refusals import Record, Refusal
 
@@ -10,7 +11,8 @@ _NAMES = {"payment_intent": "PaymentIntent", "setup_intent": "SetupIntent"}
 def unexpected_state(message: str, intent: Record) -> Refusal:
     """The intent does not stand so that this could be done."""
     kind = intent["object"]
-    return Refusal(message, code=f"{kind}_unexpected_state", **{kind: intent})
+    about: dict[str, Any] = {kind: intent}
+    return Refusal(message, code=f"{kind}_unexpected_state", **about)
 
 
 def check_cancelable(intent: Record, statuses: Sequence[str]) -> None:
