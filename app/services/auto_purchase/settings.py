@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.auth.actor import Actor, Principal, Session, acting, utc_now
-from app.payments.outcomes import GatewayUnavailable
+from app.payments.outcomes import GatewayError
 from app.rules.auto_purchase import PATH, Plan, after_change, check, checked_quantity
 from app.rules.errors import NotFound, PaymentsUnavailable, StaleVersion
 from app.rules.permissions import Permission
@@ -47,7 +47,7 @@ async def check_card(
         return
     try:
         method = await purchasing.gateway.payment_method(wanted.payment_method_id)
-    except GatewayUnavailable:
+    except GatewayError:  # away, or it refuses
         raise PaymentsUnavailable from None
     if method is None or pool.stripe_customer_id is None or method.customer_id != pool.stripe_customer_id:
         raise NotFound("payment method", path=(*PATH, "paymentMethodId"))
