@@ -171,7 +171,7 @@ def after_failure(plan: Plan, standing: Standing, code: str, now: datetime) -> t
 
 
 def after_dispute(plan: Plan, standing: Standing, now: datetime) -> Standing:
-    """Who disputes an automatic purchase is charged no other until a person resumes it."""
+    """Who disputes a payment is charged nothing by itself until a person resumes it."""
     if not plan.enabled or standing.stop is not None:
         return standing
     return replace(standing, stop=Stop.DISPUTED, stopped_at=now, retry_after=None)
@@ -196,7 +196,7 @@ _ADVICE = {
     "automatic purchases on again.",
     Stop.PAYMENT_METHOD_MISSING: "The card is no longer among this pool's payment methods. Choose another one; then switch automatic "
     "purchases on again.",
-    Stop.DISPUTED: "An automatic purchase is disputed at the bank. Nothing more is charged without you: settle it with whoever holds the "
+    Stop.DISPUTED: "A payment for credits is disputed at the bank. Nothing more is charged without you: settle it with whoever holds the "
     "card, then resume automatic purchases.",
 }
 

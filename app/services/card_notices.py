@@ -11,10 +11,11 @@ from sqlalchemy import Row, and_, select
 
 from app.auth.actor import utc_now
 from app.payments.gateway import Gateway
-from app.payments.outcomes import GatewayUnavailable, PaymentMethod
+from app.payments.outcomes import GatewayError, GatewayUnavailable, PaymentMethod
 from app.rules.node_ids import node_id
 from app.rules.payment_methods import CardExpiry, expires_on, expiry
 from app.rules.spending_limits import local_date
+from app.services.ledger import lock_pool
 from app.services.notifications import notify_managers
 from app.services.queue import Job, enqueue
 from app.tenancy import ActorKind, Database, Scope, Transaction
@@ -46,6 +47,9 @@ class CardNotices:
                 except GatewayUnavailable as error:
                     log.warning("card_notices.put_off", tenant_id=str(tenant_id), error=str(error))
                     return told
+                except GatewayError as error:  # of this customer alone
+                    log.warning("card_notices.refused", pool_id=str(pool.id), error=str(error))
+                    continue
                 today = local_date(now or utc_now(), pool.time_zone)
                 for card in _ending(cards, pool.automatic, today):
                     told += await self._tell(tenant_id, pool, card, today)
@@ -55,8 +59,7 @@ class CardNotices:
         """Tell of one card, under the pool's lock; False if it was told this month."""
         key = f"{KIND}:{card.id}:{today:%Y-%m}"
         async with self.database.transaction(Scope(tenant_id, ActorKind.WORKER)) as tx:
-            this = (CreditPool.tenant_id == tenant_id, CreditPool.id == pool.id)
-            await tx.execute(select(CreditPool.id).where(*this).with_for_update())
+            await lock_pool(tx, pool.id)
             if await _was_told(tx, key):
                 return False
             await notify_managers(

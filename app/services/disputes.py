@@ -51,7 +51,7 @@ async def apply(tx: Transaction, purchase: LockedPurchase, told: StripeDispute, 
     if known is not None and all(getattr(known, name) == value for name, value in values.items()):
         return
     dispute_id = await _write(tx, purchase.row, told, known, values)
-    if known is None and purchase.row.is_auto_purchase:
+    if known is None:
         await auto_purchases.disputed(tx, purchase.pool, now)
     cause = reversals.Cause(
         dispute_id=dispute_id, taken="Disputed payment", returned="Dispute settled: credits given back"

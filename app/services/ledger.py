@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, insert, select, update
 
 from app.rules.auto_purchase import crossed
 from app.rules.burn_order import Bucket, burn
@@ -81,7 +81,8 @@ class LockedPool:
     purchased_remaining: Decimal
     shortfall: Decimal
     sequence: int
-    auto_purchase_below: Decimal | None  # a debit that leaves less available triggers an automatic purchase
+    armed: bool  # no automatic purchase is due, open or waited for: the next spend may be a reason for one
+    auto_purchase_below: Decimal | None  # the level that a debit falls below; None: below it already, or not armed
 
     @property
     def balance(self) -> Decimal:
@@ -112,7 +113,11 @@ async def lock_pool(tx: Transaction, pool_id: UUID) -> LockedPool:
             CreditPool.purchased_remaining,
             CreditPool.shortfall_credits.label("shortfall"),
             CreditPool.ledger_sequence.label("sequence"),
-            CreditPool.auto_purchase_below,
+            CreditPool.auto_purchase_below.is_not(None).label("armed"),
+            # Armed and below it already: money went back. That is no reason to take more; the next spend of a member may be one.
+            case(
+                (CreditPool.balance_available >= CreditPool.auto_purchase_below, CreditPool.auto_purchase_below)
+            ).label("auto_purchase_below"),
         )
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)
         .with_for_update(key_share=True)  # FOR NO KEY UPDATE: foreign keys to the pool need not wait
@@ -196,7 +201,7 @@ def _pay_shortfall(pool: LockedPool) -> list[Entry]:
 
 
 async def store(tx: Transaction, pool: LockedPool) -> None:
-    """Write the balances; `post` does it by itself. What leaves too little triggers an automatic purchase (ruling 23)."""
+    """Write the balances; `post` does it by itself. What crosses the threshold triggers an automatic purchase (ruling 23)."""
     await tx.execute(
         update(CreditPool)
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool.id)

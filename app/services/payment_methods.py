@@ -16,9 +16,9 @@ from app.rules.permissions import Permission
 from app.services import customers
 from app.services.audit import record
 from app.services.card_lists import CardLists
+from app.services.ledger import lock_pool
 from app.tenancy import Database, Transaction
 from models.auto_purchase import AutoPurchaseSettings
-from models.pools import CreditPool
 from models.subscriptions import Subscription
 
 log = structlog.get_logger("payment_methods")
@@ -68,7 +68,7 @@ class PaymentMethods:
                     raise nothing
                 _require(session, pool_id, Permission.PURCHASE_CREDITS)
             await settle_setup(self.gateway, setup)
-        except GatewayUnavailable as error:
+        except GatewayError as error:
             raise _unavailable(error) from None
         return setup, pool_id
 
@@ -95,7 +95,7 @@ class PaymentMethods:
             await _note(session, pool_id, "payment_method.removed", _shown(card))
         try:
             await self.gateway.detach(card.id)
-        except GatewayUnavailable as error:
+        except GatewayError as error:
             raise _unavailable(error) from None
         return pool_id
 
@@ -117,7 +117,7 @@ class PaymentMethods:
         await self._person(principal)
         try:
             card = await self.gateway.payment_method(method_id)
-        except GatewayUnavailable as error:
+        except GatewayError as error:
             raise _unavailable(error) from None
         async with acting(self.database, principal, read_only=True) as session:
             pool_id = None
@@ -140,9 +140,7 @@ async def settle_setup(gateway: Gateway, setup: Setup) -> None:
 
 async def _uses(tx: Transaction, pool_id: UUID, card: PaymentMethod) -> list[CardUse]:
     """What pays with the card, under the pool's lock: nothing begins to while this is decided."""
-    await tx.execute(
-        select(CreditPool.id).where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id).with_for_update()
-    )
+    await lock_pool(tx, pool_id)
     automatic = await tx.scalar(
         select(AutoPurchaseSettings.stripe_payment_method_id).where(
             AutoPurchaseSettings.tenant_id == tx.tenant_id,
@@ -193,8 +191,11 @@ def _no_such_card() -> NotFound:
     return NotFound("payment method", path=("id",))
 
 
-def _unavailable(error: GatewayUnavailable) -> PaymentsUnavailable:
+def _unavailable(error: GatewayError) -> PaymentsUnavailable:
+    """Stripe is away, or refuses for a reason of its own (a closed account): its words are for the log."""
     log.warning("payment_methods.unavailable", error=str(error))
+    if not isinstance(error, GatewayUnavailable):
+        return PaymentsUnavailable("Stripe refuses this. Look at the cards again; ask support if it stays so.")
     return PaymentsUnavailable(
         "Stripe can't be reached just now. Look at the cards again in a few minutes, then repeat this."
     )

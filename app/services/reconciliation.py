@@ -69,7 +69,8 @@ class Reconciliation:
             for row in rows:
                 findings += map(tell, await self._both(row, payments.get(row.id, []), given_back, dry_run=dry_run))
             findings += map(tell, _nobodys(tenant_id, payments, {row.id for row in rows}))
-            findings += map(tell, await subscriptions.findings(tenant_id))
+            await subscriptions.compare(tenant_id)
+        findings += map(tell, await subscriptions.findings())
         if whole:
             for tenant_id, payments in by_tenant.items():
                 findings += map(tell, _nobodys(tenant_id, payments, set()))

@@ -103,7 +103,8 @@ async def settle(tx: Transaction, locked: LockedPurchase, cause: Cause) -> Decim
         .values(refunded_cents=cents, status=refund_status(purchase.payment_amount_cents, cents).value)
     )
     if due.purchased or due.bonus:
-        pool.auto_purchase_below = None  # money that goes back is no reason to take more: the next spend may be one
+        # Money that goes back is no reason to take more. The pool stays armed: what triggers next is a spend by its members.
+        pool.auto_purchase_below = None
         taken = take_back(due, pool.remaining, pool.available)
         await _keep(tx, purchase, cause, due, taken, returned_cents=cents)
         await post(tx, pool, _entries(purchase, cause, taken), shortfall=taken.shortfall)

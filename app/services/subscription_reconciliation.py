@@ -1,6 +1,5 @@
 """Subscriptions against what Stripe has of them. Differences are named and left: what a plan's change means is not decided here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -16,14 +15,16 @@ from models.subscriptions import Subscription
 
 @dataclass(slots=True)
 class SubscriptionReconciliation:
-    """Of one run: Stripe is asked once, when the first subscription with an id of Stripe's is met."""
+    """Of one run, over all its tenants. Stripe is asked when the first subscription with an id of Stripe's is met, and once more at the
+    end if any differs: the first list may be older than the subscriptions as they were read."""
 
     database: Database
     gateway: Gateway
     _theirs: dict[str, str] | None = field(default=None)
+    _differing: list[tuple[UUID, Row[Any]]] = field(default_factory=list)
 
-    async def findings(self, tenant_id: UUID) -> list[Finding]:
-        """The tenant's subscriptions that stand otherwise at Stripe, or are not there."""
+    async def compare(self, tenant_id: UUID) -> None:
+        """Look at the tenant's subscriptions. Raises GatewayUnavailable."""
         async with self.database.transaction(Scope(tenant_id, ActorKind.WORKER), read_only=True) as tx:
             rows = await tx.rows(
                 select(Subscription.id, Subscription.stripe_subscription_id, Subscription.status).where(
@@ -32,15 +33,17 @@ class SubscriptionReconciliation:
             )
         if rows and self._theirs is None:
             self._theirs = await self.gateway.subscription_statuses()
-        if self._differences(rows):
-            # The list may be older than the subscriptions as they were read.
-            self._theirs = await self.gateway.subscription_statuses()
+        self._differing += [(tenant_id, row) for row in rows if _difference(row, self._theirs or {})]
+
+    async def findings(self) -> list[Finding]:
+        """The subscriptions that stand otherwise at Stripe, or are not there, also at a second look. Raises GatewayUnavailable."""
+        theirs = await self.gateway.subscription_statuses() if self._differing else {}
         return [
             Finding(tenant_id, f"subscription {row.id}", row.stripe_subscription_id, explained=False, what=what)
-            for row, what in self._differences(rows)
+            for tenant_id, row in self._differing
+            if (what := _difference(row, theirs))
         ]
 
-    def _differences(self, rows: Sequence[Row[Any]]) -> list[tuple[Row[Any], str]]:
-        theirs = self._theirs or {}
-        compared = ((row, compare_subscription(row.status, theirs.get(row.stripe_subscription_id))) for row in rows)
-        return [(row, what) for row, what in compared if what]
+
+def _difference(row: Row[Any], theirs: dict[str, str]) -> str | None:
+    return compare_subscription(row.status, theirs.get(row.stripe_subscription_id))

@@ -11,6 +11,7 @@ from app.payments import connection
 from app.payments.outcomes import GatewayUnavailable, RequiresAction, Succeeded
 from app.services.inbox import Inbox
 from app.services.reconciliation import Reconciliation
+from tests.factories import make_household
 from tests.scenarios.portal import INTENTS, PUBLIC_URL, Buying, new_buying
 from tests.scenarios.reconciling import Books
 
@@ -367,3 +368,23 @@ async def test_a_subscription_that_stripe_does_not_have_is_named_and_left(books:
     assert finding.stripe_id is not None
     assert finding.stripe_id.startswith("sub_")
     await books.unchanged()
+
+
+async def test_however_many_subscriptions_differ_stripe_is_asked_twice(books: Books) -> None:
+    portal = books.buying.portal
+    tenants = [books.buying.household.tenant_id, *[(await make_household(portal.database)).tenant_id for _ in range(3)]]
+    await books.sql(
+        "UPDATE subscriptions SET stripe_subscription_id = 'sub_' || id WHERE tenant_id = ANY ($1::uuid[])", tenants
+    )
+    await books.buying.sandbox.steer.delete("/requests")
+
+    async def these() -> list[UUID]:
+        return tenants
+
+    work = Reconciliation(portal.database, books.buying.gateway, books.buying.purchasing)
+    report = await work.run(these, days=3, whole=False)
+    assert [(one.tenant_id, one.what) for one in report.findings] == [
+        (tenant_id, "Stripe has no such subscription") for tenant_id in tenants
+    ]
+    asked = [one for one in await books.buying.sandbox.requests() if one["path"] == "/v1/subscriptions"]
+    assert len(asked) == 2, "once, and once more because of the differences"

@@ -253,6 +253,8 @@ async def _before(struck: list[Fault]) -> None:
             await asyncio.sleep(fault.seconds)
         elif fault.kind == "rate_limit":
             raise Refusal("Too many requests hit the API too quickly.", status=429, code="rate_limit")
+        elif fault.kind == "refuse":
+            raise Refusal("Your account cannot currently do this. Please contact us for details.")
         elif fault.kind == "server_error":
             raise Refusal("An unknown error occurred.", status=500, kind="api_error")
 

@@ -4,14 +4,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-FaultKind = Literal["lose_answer", "server_error", "rate_limit", "slow_before", "slow_after"]
+FaultKind = Literal["lose_answer", "server_error", "rate_limit", "refuse", "slow_before", "slow_after"]
 
 
 @dataclass
 class Fault:
     """Strikes `times` requests whose method and path begin so.
 
-    lose_answer: the work is done, the connection breaks. server_error, rate_limit: 500 or 429 and nothing is done.
+    lose_answer: the work is done, the connection breaks. server_error, rate_limit, refuse: 500, 429 or 400 and nothing is done.
     slow_before, slow_after: `seconds` pass before or after the work; the work is done even if the caller is gone.
     """
 

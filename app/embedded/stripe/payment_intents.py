@@ -5,6 +5,7 @@ from typing import Any
 
 from app.embedded.stripe import attempts, customers, payment_methods
 from app.embedded.stripe.calls import LIST_PARAMETERS, Call, Operation, created, expanded, get, listed
+from app.embedded.stripe.intents import check_cancelable, needs_return_url, unexpected_state
 from app.embedded.stripe.parameters import Parameters, boolean, choice, integer, metadata, text, texts, url
 from app.embedded.stripe.refusals import Record, Refusal
 from app.embedded.stripe.state import new_id
@@ -13,12 +14,6 @@ SMALLEST_CENTS = {"usd": 50, "eur": 50, "gbp": 30, "cad": 50, "aud": 50, "chf": 
 LARGEST_CENTS = 99_999_999
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing")
 _METADATA_QUERY = re.compile(r"""metadata\[(["'])([^"'\\]{1,40})\1\]:(["'])([^"'\\]{1,500})\3""")
-_NEEDS_RETURN_URL = (
-    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment "
-    "methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept "
-    "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
-)
 
 
 def create(call: Call) -> Record:
@@ -47,7 +42,7 @@ def confirm(call: Call) -> Record:
     given = call.parameters
     intent = _find(call)
     if intent["status"] not in {"requires_payment_method", "requires_confirmation"}:
-        raise _unexpected_state(
+        raise unexpected_state(
             f"You cannot confirm this PaymentIntent because it has already {intent['status']} after being previously "
             "confirmed.",
             intent,
@@ -57,7 +52,7 @@ def confirm(call: Call) -> Record:
     if intent["payment_method"] is None:
         raise _no_payment_method(intent)
     if (intent["automatic_payment_methods"] or {}).get("allow_redirects") == "always" and "return_url" not in given:
-        raise Refusal(_NEEDS_RETURN_URL, param="return_url")
+        raise needs_return_url("payment_intent")
     confirmed = attempts.confirm(
         call, intent, off_session=given.get("off_session", False), return_url=given.get("return_url")
     )
@@ -72,12 +67,7 @@ def retrieve(call: Call) -> Record:
 def cancel(call: Call) -> Record:
     """Give an open intent up."""
     intent = _find(call)
-    if intent["status"] not in CANCELABLE:
-        raise _unexpected_state(
-            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
-            f"with one of the following statuses may be canceled: {', '.join(CANCELABLE)}.",
-            intent,
-        )
+    check_cancelable(intent, CANCELABLE)
     intent |= {
         "status": "canceled",
         "canceled_at": call.state.now(),
@@ -146,7 +136,7 @@ def _check_confirmation(given: dict[str, Any]) -> None:
     automatic = given.get("automatic_payment_methods", {"enabled": True})
     redirects = automatic["enabled"] and automatic.get("allow_redirects", "always") == "always"
     if confirmed and redirects and "return_url" not in given:
-        raise Refusal(_NEEDS_RETURN_URL, param="return_url")
+        raise needs_return_url("payment_intent")
 
 
 # What a PaymentIntent has, and the portal never sets.
@@ -205,16 +195,12 @@ def _new_intent(call: Call, given: dict[str, Any], customer: Record | None, meth
 
 
 def _no_payment_method(intent: Record) -> Refusal:
-    return _unexpected_state(
+    return unexpected_state(
         "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
         "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment "
         "method or ConfirmationToken.",
         intent,
     )
-
-
-def _unexpected_state(message: str, intent: Record) -> Refusal:
-    return Refusal(message, code="payment_intent_unexpected_state", payment_intent=intent)
 
 
 def _currency(name: str, raw: Any) -> str:

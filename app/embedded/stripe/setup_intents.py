@@ -6,17 +6,12 @@ from typing import Any
 from app.embedded.stripe import customers, payment_methods
 from app.embedded.stripe.calls import Call, Operation, expanded, get
 from app.embedded.stripe.cards import Decline
+from app.embedded.stripe.intents import check_cancelable, needs_return_url, unexpected_state
 from app.embedded.stripe.parameters import Parameters, boolean, choice, metadata, text, texts, url
 from app.embedded.stripe.refusals import Record, Refusal, documentation
 from app.embedded.stripe.state import new_id
 
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-_NEEDS_RETURN_URL = (
-    "This SetupIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment "
-    "methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept "
-    "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
-)
 
 
 def create(call: Call) -> Record:
@@ -40,7 +35,7 @@ def confirm(call: Call) -> Record:
     """Save the card: at once, after the bank's step, or not at all."""
     intent = _find(call)
     if intent["status"] not in {"requires_payment_method", "requires_confirmation"}:
-        raise _unexpected_state(
+        raise unexpected_state(
             f"You cannot confirm this SetupIntent because it has already {intent['status']}.", intent
         )
     if "payment_method" in call.parameters:
@@ -57,12 +52,7 @@ def retrieve(call: Call) -> Record:
 def cancel(call: Call) -> Record:
     """Give an open intent up."""
     intent = _find(call)
-    if intent["status"] not in CANCELABLE:
-        raise _unexpected_state(
-            f"You cannot cancel this SetupIntent because it has a status of {intent['status']}. Only a SetupIntent with "
-            f"one of the following statuses may be canceled: {', '.join(CANCELABLE)}.",
-            intent,
-        )
+    check_cancelable(intent, CANCELABLE)
     reason = call.parameters.get("cancellation_reason")
     intent |= {"status": "canceled", "cancellation_reason": reason, "next_action": None}
     call.state.save(intent)
@@ -90,14 +80,14 @@ def authenticate(call: Call, intent: Record, *, passed: bool) -> Record:
 
 def _try(call: Call, intent: Record) -> Record:
     if intent["payment_method"] is None:
-        raise _unexpected_state(
+        raise unexpected_state(
             "You cannot confirm this SetupIntent because it's missing a payment method. Update the SetupIntent with a "
             "payment method and then confirm it again.",
             intent,
         )
     return_url = call.parameters.get("return_url")
     if intent["automatic_payment_methods"]["allow_redirects"] == "always" and return_url is None:
-        raise Refusal(_NEEDS_RETURN_URL, param="return_url")
+        raise needs_return_url("setup_intent")
     method = payment_methods.resolve(call, intent["payment_method"], "payment_method")
     card = payment_methods.behaviour(call, method)
     intent["latest_attempt"] = new_id("setatt_1", 23)
@@ -211,10 +201,6 @@ def _find(call: Call) -> Record:
     if call.publishable and not hmac.compare_digest(call.parameters.get("client_secret", ""), intent["client_secret"]):
         raise Refusal(f"No such setupintent: '{intent['id']}'", status=404, code="resource_missing", param="intent")
     return intent
-
-
-def _unexpected_state(message: str, intent: Record) -> Refusal:
-    return Refusal(message, code="setup_intent_unexpected_state", setup_intent=intent)
 
 
 _AUTOMATIC = Parameters({"enabled": boolean}, {"allow_redirects": choice("always", "never")})

@@ -106,12 +106,7 @@ def _standing(row: Mapping[str, Any]) -> Standing:
 
 async def write(tx: Transaction, books: Books, available: Decimal) -> None:
     """Store the books, and arm the pool by them: with less than the threshold available the next decision is due at once."""
-    values = _columns(books.plan, books.standing)
-    await tx.execute(
-        insert(AutoPurchaseSettings)
-        .values(tenant_id=tx.tenant_id, pool_id=books.pool_id, **values)
-        .on_conflict_do_update(index_elements=["tenant_id", "pool_id"], set_=values)
-    )
+    await keep(tx, books)
     below = armed_below(books.plan, books.standing, in_flight=books.in_flight)
     if crossed(available, below):
         async with tx.driver() as connection:
@@ -121,6 +116,16 @@ async def write(tx: Transaction, books: Books, available: Decimal) -> None:
         update(CreditPool)
         .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == books.pool_id)
         .values(auto_purchase_below=below)
+    )
+
+
+async def keep(tx: Transaction, books: Books) -> None:
+    """Store the books; the pool stays armed, or not, as it was."""
+    values = _columns(books.plan, books.standing)
+    await tx.execute(
+        insert(AutoPurchaseSettings)
+        .values(tenant_id=tx.tenant_id, pool_id=books.pool_id, **values)
+        .on_conflict_do_update(index_elements=["tenant_id", "pool_id"], set_=values)
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import and_, insert, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.auth.actor import utc_now
@@ -26,9 +26,10 @@ from app.services.auto_purchase import books, outcomes
 from app.services.auto_purchase.books import Books
 from app.services.auto_purchase.notices import Happening, tell
 from app.services.ledger import LockedPool, lock_pool
+from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing, sold
 from app.services.queue import Job, enqueue
-from app.tenancy import ActorKind, Database, Scope, Transaction
+from app.tenancy import CONNECTION_ERRORS, ActorKind, Database, Scope, Transaction
 from models.auto_purchase import AutoPurchaseSettings
 from models.pools import CreditPool
 from models.purchases import CreditPurchase
@@ -57,7 +58,7 @@ class AutoPurchasing:
         return self.purchasing.database
 
     async def run(self, tenant_id: UUID, pool_id: UUID) -> None:
-        """Decide for one pool and do it. Any number of times: what is bought, or in flight, is not bought again.
+        """Decide for one pool that is not armed, and do it. Any number of times: what is bought, or in flight, is not bought again.
 
         Raises GatewayUnavailable while Stripe can't be asked about the card; nothing has been written then.
         """
@@ -72,6 +73,8 @@ class AutoPurchasing:
         card = await self._card(plan, pool.stripe_customer_id)
         async with self._database.transaction(scope) as tx:
             locked = await lock_pool(tx, pool_id)
+            if locked.armed:
+                return  # decided by another, or only a refund left too little
             found = (await books.read(tx, pool_id)).at(now)
             priced = price(found.plan.quantity, await price_bands.current(tx))
             purchase_id = await _Decision(tx, locked, found, priced, now).act(card)
@@ -87,10 +90,9 @@ class AutoPurchasing:
             for pool_id in due:
                 try:
                     await self.run(tenant_id, pool_id)
-                except (GatewayError, Refusal, SQLAlchemyError) as error:
-                    log.warning(
-                        "auto_purchase.failed", tenant_id=str(tenant_id), pool_id=str(pool_id), error=str(error)
-                    )
+                except (PaymentMismatch, GatewayError, Refusal, SQLAlchemyError, *CONNECTION_ERRORS) as error:
+                    said = f"{type(error).__name__}: {error}"  # some say nothing of themselves
+                    log.warning("auto_purchase.failed", tenant_id=str(tenant_id), pool_id=str(pool_id), error=said)
             pools += len(due)
         return pools
 
@@ -192,7 +194,11 @@ def _cap(plan: Plan, standing: Standing, priced: Price) -> dict[str, str]:
 
 
 async def _due(tx: Transaction) -> list[UUID]:
-    """Pools that may buy now and are either not armed or below their level: no decision is coming for them by itself."""
+    """Pools that may buy now and are not armed: no decision is coming for them by itself.
+
+    What triggers disarms, so a decision that is due, waits or was lost leaves NULL. A pool that is armed and has too little is one whose
+    money went back: that is no reason to take more, and what triggers next is a spend by its members.
+    """
     settings, now = AutoPurchaseSettings, utc_now()
     rows = await tx.rows(
         select(CreditPool.id)
@@ -203,7 +209,7 @@ async def _due(tx: Transaction) -> list[UUID]:
             settings.stopped_reason.is_(None),
             or_(settings.retry_after.is_(None), settings.retry_after <= now),
             or_(settings.cap_reached_at.is_(None), settings.month_reset_at <= now),
-            func.coalesce(CreditPool.balance_available < CreditPool.auto_purchase_below, True),
+            CreditPool.auto_purchase_below.is_(None),
             ~books.in_flight(),
         )
         .order_by(CreditPool.id)

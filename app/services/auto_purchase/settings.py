@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.auth.actor import Actor, Principal, Session, acting, utc_now
-from app.payments.outcomes import GatewayUnavailable
+from app.payments.outcomes import GatewayError
 from app.rules.auto_purchase import PATH, Plan, after_change, check, checked_quantity
 from app.rules.errors import NotFound, PaymentsUnavailable, StaleVersion
 from app.rules.permissions import Permission
@@ -47,7 +47,7 @@ async def check_card(
         return
     try:
         method = await purchasing.gateway.payment_method(wanted.payment_method_id)
-    except GatewayUnavailable:
+    except GatewayError:  # away, or it refuses
         raise PaymentsUnavailable from None
     if method is None or pool.stripe_customer_id is None or method.customer_id != pool.stripe_customer_id:
         raise NotFound("payment method", path=(*PATH, "paymentMethodId"))
@@ -69,7 +69,11 @@ async def change_plan(session: Session, pool_id: UUID, values: Mapping[str, Any]
     standing = after_change(found.plan, wanted, found.standing, switched_on=switched_on)
     if (wanted, standing) == (found.plan, found.standing):
         return False
-    await books.write(tx, replace(found, plan=wanted, standing=standing), pool.available)
+    changed = replace(found, plan=wanted, standing=standing)
+    if (replace(found.plan, notify=wanted.notify, recipients=wanted.recipients), standing) == (wanted, found.standing):
+        await books.keep(tx, changed)  # who is told is no reason to buy
+    else:
+        await books.write(tx, changed, pool.available)
     await record(
         tx,
         action="auto_purchase.updated",

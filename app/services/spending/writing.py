@@ -104,7 +104,8 @@ async def write(connection: asyncpg.Connection, tenant_id: UUID, books: Books) -
     if books.usage:
         await _write_usage(connection, tenant_id, books)
     await _update(connection, tenant_id, books)
-    if crossed(pool.available, pool.auto_purchase_below):
+    # What comes back (a release, an expired hold) is no spend: with too little all the same, money went back (app/services/reversals.py).
+    if (books.opened or books.usage) and crossed(pool.available, pool.auto_purchase_below):
         await trigger(connection, tenant_id, pool.id)
 
 
