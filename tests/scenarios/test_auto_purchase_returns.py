@@ -9,8 +9,8 @@ from app.rules.burn_order import Bucket
 from app.services.catalogue import CatalogueCache
 from app.services.grants import adjust, reset_month
 from app.services.spending.commands import Release
-from tests.scenarios.automatic import EVERYBODY, Automatic
-from tests.scenarios.portal import Buying
+from tests.scenarios.automatic import EVERYBODY, TRIES, Automatic
+from tests.scenarios.portal import INTENTS, Buying
 from tests.scenarios.refunding import bought
 
 
@@ -94,3 +94,24 @@ async def test_a_dispute_of_a_purchase_by_hand_pauses(buying: Buying, spent: str
     await automatic.plan(enabled=True)  # a person resumes it
     await buying.worked()
     assert await automatic.statuses() == ["completed"]
+
+
+async def test_a_decline_after_a_dispute_leaves_it_paused(buying: Buying) -> None:
+    automatic = await Automatic.of(buying, card="pm_card_chargeCustomerFail")
+    refunds = await bought(buying)
+    await buying.sandbox.fault("server_error", path=INTENTS, times=TRIES)
+    await automatic.empty()
+    await buying.worked()
+    assert await automatic.statuses() == ["processing"]
+    await buying.sandbox.dispute(refunds.payment)
+    await refunds.events()
+    await buying.time_passes()
+    assert await automatic.statuses() == ["failed"]
+    row = await automatic.settings()
+    assert (row["enabled"], row["stopped_reason"], row["retry_after"], row["consecutive_failures"]) == (
+        True,
+        "disputed",
+        None,
+        0,
+    )
+    assert (await automatic.told(), await automatic.jobs()) == (["paused", "paused"], [])

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from app.rules.auto_purchase import Standing, Stop, advice, after_completion, after_dispute, after_failure
+from app.rules.auto_purchase import Plan, Standing, Stop, advice, after_completion, after_dispute, after_failure
 from app.rules.money import units
 from app.rules.purchase_progress import card_text
 from app.services.auto_purchase import books
@@ -33,16 +33,17 @@ async def completed(tx: Transaction, pool: LockedPool, purchase: Row[Any], now: 
 async def failed(
     tx: Transaction, pool: LockedPool, purchase: Row[Any], *, code: str, reason: str, now: datetime
 ) -> None:
-    """Back off, pause or switch off; the refusal of a card that has been replaced meanwhile says nothing about the new one."""
+    """Back off, pause or switch off. The refusal of a card that has been replaced meanwhile says nothing about the new one; what has been
+    stopped meanwhile stays so."""
     found = (await books.read(tx, pool.id)).at(now)
     plan, standing = found.plan, found.standing
-    if plan.enabled and plan.payment_method_id == purchase.stripe_payment_method_id:
+    if plan.enabled and standing.stop is None and plan.payment_method_id == purchase.stripe_payment_method_id:
         plan, standing = after_failure(plan, standing, code, now)
     await books.write(tx, replace(found, plan=plan, standing=standing), pool.available)
     if standing.retry_after is not None:
         async with tx.driver() as connection:
             await trigger(connection, tx.tenant_id, pool.id, after=standing.retry_after - now)
-    happening, data = _refusal(standing, reason)
+    happening, data = _refusal(plan, standing, reason)
     await tell(tx, happening, found.plan, pool.id, _sold(found, purchase) | data, purchase_id=purchase.id)
 
 
@@ -64,11 +65,10 @@ async def switch_off(tx: Transaction, found: Books, stop: Stop, available: Decim
     await tell(tx, Happening.SWITCHED_OFF, found.plan, found.pool_id, {"reason": advice(stop)})
 
 
-def _refusal(standing: Standing, reason: str) -> tuple[Happening, dict[str, Any]]:
-    if standing.stop is Stop.AUTHENTICATION_REQUIRED:
-        return Happening.PAUSED, {"reason": advice(standing.stop)}
+def _refusal(plan: Plan, standing: Standing, reason: str) -> tuple[Happening, dict[str, Any]]:
     if standing.stop is not None:
-        return Happening.SWITCHED_OFF, {"reason": advice(standing.stop)}
+        happening = Happening.PAUSED if plan.enabled else Happening.SWITCHED_OFF
+        return happening, {"reason": advice(standing.stop)}
     retry_at = standing.retry_after.isoformat() if standing.retry_after else None
     return Happening.DECLINED, {"reason": reason, "retry_at": retry_at}
 

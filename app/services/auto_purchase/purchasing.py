@@ -26,9 +26,10 @@ from app.services.auto_purchase import books, outcomes
 from app.services.auto_purchase.books import Books
 from app.services.auto_purchase.notices import Happening, tell
 from app.services.ledger import LockedPool, lock_pool
+from app.services.payment_outcomes import PaymentMismatch
 from app.services.purchases import Purchasing, sold
 from app.services.queue import Job, enqueue
-from app.tenancy import ActorKind, Database, Scope, Transaction
+from app.tenancy import CONNECTION_ERRORS, ActorKind, Database, Scope, Transaction
 from models.auto_purchase import AutoPurchaseSettings
 from models.pools import CreditPool
 from models.purchases import CreditPurchase
@@ -89,10 +90,9 @@ class AutoPurchasing:
             for pool_id in due:
                 try:
                     await self.run(tenant_id, pool_id)
-                except (GatewayError, Refusal, SQLAlchemyError) as error:
-                    log.warning(
-                        "auto_purchase.failed", tenant_id=str(tenant_id), pool_id=str(pool_id), error=str(error)
-                    )
+                except (PaymentMismatch, GatewayError, Refusal, SQLAlchemyError, *CONNECTION_ERRORS) as error:
+                    said = f"{type(error).__name__}: {error}"  # some say nothing of themselves
+                    log.warning("auto_purchase.failed", tenant_id=str(tenant_id), pool_id=str(pool_id), error=said)
             pools += len(due)
         return pools
 
