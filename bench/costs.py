@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep
 
 from bench.till import Till, till
 from bench.world import World
@@ -33,7 +32,6 @@ def largest(world: World, act: Callable[[Till], int]) -> str:
 
 
 def _seen(profile: Path) -> dict[str, int]:
-    sleep(1.2)  # it is written twice a second
     seen: dict[str, int] = json.loads(profile.read_text(encoding="utf-8")) if profile.exists() else {}
     return seen
 

@@ -111,12 +111,15 @@ class Client:
 
     async def buy(self, quote: str, card: str, key: UUID) -> dict[str, Any]:
         """The payload of creditsPurchase. Raises httpx.TransportError when the answer never comes."""
-        variables = {"quote": quote, "card": card, "key": str(key)}
+        return await self.ask(BUY, quote=quote, card=card, key=str(key))
+
+    async def ask(self, document: str, **variables: str) -> dict[str, Any]:
+        """The first field of an answer without errors. Raises httpx.TransportError when it never comes."""
         async with self._http() as http:
-            answer = await http.post("/graphql", json={"query": BUY, "variables": variables})
+            answer = await http.post("/graphql", json={"query": document, "variables": variables})
         found = answer.json()
         assert "errors" not in found, found
-        payload: dict[str, Any] = found["data"]["creditsPurchase"]
+        payload: dict[str, Any] = next(iter(found["data"].values()))
         return payload
 
     def _http(self) -> httpx.AsyncClient:
