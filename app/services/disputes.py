@@ -12,7 +12,8 @@ from app.rules.disputes import advice, state
 from app.rules.money import money_text
 from app.services import reversals
 from app.services.auto_purchase import outcomes as auto_purchases
-from app.services.refund_notices import Notice, announce, note_event
+from app.services.billing_events import note_step
+from app.services.refund_notices import Notice, announce
 from app.services.reversals import LockedPurchase
 from app.tenancy import Transaction
 from models.disputes import Dispute
@@ -62,7 +63,7 @@ async def apply(tx: Transaction, purchase: LockedPurchase, told: StripeDispute, 
     taken_back = told.withdrawn_cents - (known.withdrawn_cents if known is not None else 0)
     if taken_back > 0:
         reason = f"{money_text(taken_back, told.currency)}, taken back by the bank"
-        await note_event(tx, purchase.row, "purchase.refunded", notice.data | {"reason": reason}, now)
+        await note_step(tx, purchase.row, "purchase.refunded", notice.data | {"reason": reason}, now)
 
 
 async def _write(

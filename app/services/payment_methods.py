@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.auth.actor import Principal, Session, acting
 from app.payments.gateway import Gateway
@@ -19,6 +19,7 @@ from app.services.card_lists import CardLists
 from app.services.ledger import lock_pool
 from app.tenancy import Database, Transaction
 from models.auto_purchase import AutoPurchaseSettings
+from models.pools import CreditPool
 from models.subscriptions import Subscription
 
 log = structlog.get_logger("payment_methods")
@@ -92,6 +93,7 @@ class PaymentMethods:
         async with acting(self.database, principal) as session:
             _require(session, pool_id, Permission.MODIFY_SETTINGS)
             check_removal(await _uses(session.tx, pool_id, card))
+            await _outdate(session.tx, pool_id)
             await _note(session, pool_id, "payment_method.removed", _shown(card))
         try:
             await self.gateway.detach(card.id)
@@ -158,6 +160,15 @@ async def _uses(tx: Transaction, pool_id: UUID, card: PaymentMethod) -> list[Car
     )
     return card_uses(
         is_default=card.is_default, pays_auto_purchase=automatic == card.id, has_paid_subscription=paid is not None
+    )
+
+
+async def _outdate(tx: Transaction, pool_id: UUID) -> None:
+    """Whoever has found the card at Stripe and is about to have automatic purchases use it has seen an older version now."""
+    await tx.execute(
+        update(CreditPool)
+        .where(CreditPool.tenant_id == tx.tenant_id, CreditPool.id == pool_id)
+        .values(version=CreditPool.version + 1)
     )
 
 

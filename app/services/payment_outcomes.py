@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 
 from app.payments.gateway import Gateway
 from app.payments.outcomes import (
@@ -34,11 +34,11 @@ from app.rules.purchases import (
 from app.services import receipts
 from app.services.audit import record
 from app.services.auto_purchase import outcomes as auto_purchases
+from app.services.billing_events import note_step
 from app.services.ledger import Entry, EntryKind, LockedPool, lock_pool, mark_purchased, post
 from app.services.notifications import notify
 from app.services.queue import Job, enqueue
 from app.tenancy import Transaction
-from models.billing_events import BillingEvent
 from models.purchases import CreditPurchase
 
 log = structlog.get_logger()
@@ -257,7 +257,7 @@ async def _proceed(
     """Still open, one step on. Each step is told once."""
     await _set(tx, purchase.id, status=status, stripe_payment_intent_id=intent_id, next_action_url=url)
     if status != purchase.status:
-        await _event(tx, purchase, f"purchase.{status}", {}, now)
+        await note_step(tx, purchase, f"purchase.{status}", {}, now)
 
 
 async def _fail(
@@ -295,7 +295,7 @@ async def _set(tx: Transaction, purchase_id: UUID, **values: Any) -> None:
 
 async def _tell(tx: Transaction, purchase: Row[Any], event: str, data: dict[str, Any], now: datetime) -> None:
     """The billing event and the audit entry of an ended purchase."""
-    await _event(tx, purchase, event, data, now)
+    await note_step(tx, purchase, event, data, now)
     await record(
         tx,
         action=event,
@@ -303,21 +303,4 @@ async def _tell(tx: Transaction, purchase: Row[Any], event: str, data: dict[str,
         actor_user_id=purchase.user_id,
         entity=("credit_purchase", purchase.id),
         after=data,
-    )
-
-
-async def _event(tx: Transaction, purchase: Row[Any], event: str, data: dict[str, Any], now: datetime) -> None:
-    """A step of the purchase's timeline."""
-    await tx.execute(
-        insert(BillingEvent).values(
-            tenant_id=tx.tenant_id,
-            id=uuid4(),
-            event_type=event,
-            pool_id=purchase.pool_id,
-            user_id=purchase.user_id,
-            purchase_id=purchase.id,
-            data=data,
-            processed=True,
-            processed_at=now,
-        )
     )

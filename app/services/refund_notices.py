@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import Row, and_, func, select, update
 
 from app.rules.node_ids import node_id
 from app.services.audit import record
+from app.services.billing_events import note_step
 from app.services.mail import Mailer
 from app.services.notifications import notify_managers
 from app.services.queue import Job, enqueue
 from app.tenancy import ActorKind, Database, Scope, Transaction
-from models.billing_events import BillingEvent
 from models.notifications import Notification
 from models.tenants import User
 
@@ -36,7 +36,7 @@ class Notice:
 
 async def announce(tx: Transaction, purchase: Row[Any], notice: Notice, now: datetime, by: UUID | None = None) -> None:
     """Tell it in the transaction that makes it true; people once. `by`: the person who did it."""
-    await note_event(tx, purchase, notice.kind, notice.data, now)
+    await note_step(tx, purchase, notice.kind, notice.data, now)
     await record(
         tx,
         action=notice.kind,
@@ -57,23 +57,6 @@ async def announce(tx: Transaction, purchase: Row[Any], notice: Notice, now: dat
         dedupe_key=notice.dedupe_key,
     )
     await enqueue(tx, Job.MAIL_NOTICE, {"tenant_id": str(tx.tenant_id), "dedupe_key": notice.dedupe_key})
-
-
-async def note_event(tx: Transaction, purchase: Row[Any], kind: str, data: dict[str, Any], now: datetime) -> None:
-    """A billing event of the purchase."""
-    await tx.execute(
-        insert(BillingEvent).values(
-            tenant_id=tx.tenant_id,
-            id=uuid4(),
-            event_type=kind,
-            pool_id=purchase.pool_id,
-            user_id=purchase.user_id,
-            purchase_id=purchase.id,
-            data=data,
-            processed=True,
-            processed_at=now,
-        )
-    )
 
 
 @dataclass(frozen=True, slots=True)

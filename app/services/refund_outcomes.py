@@ -15,7 +15,8 @@ from app.payments.refunds import StripeRefund
 from app.rules.money import money_text
 from app.rules.refunds import RETURNED, RefundOrigin, RefundStatus, advances, advice
 from app.services import reversals
-from app.services.refund_notices import Notice, announce, note_event
+from app.services.billing_events import note_step
+from app.services.refund_notices import Notice, announce
 from app.services.reversals import LockedPurchase
 from app.tenancy import Transaction
 from models.refunds import Refund
@@ -127,4 +128,4 @@ async def _move_on(tx: Transaction, purchase: LockedPurchase, refund: Row[Any], 
         notice = replace(notice, subject=subject, lines=(advice(news.status, news.code),))
     await announce(tx, purchase.row, notice, now)
     if starts:
-        await note_event(tx, purchase.row, "purchase.refunded", data | {"reason": money}, now)
+        await note_step(tx, purchase.row, "purchase.refunded", data | {"reason": money}, now)

@@ -1,53 +1,29 @@
 """kill -9 of the worker at every step of an automatic purchase: one crossing is one purchase and one charge (rulings 20 and 23)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
-import asyncpg
 import pytest
 
-from app.embedded.mailbox import Mailbox, receiving
 from app.payments.gateway import Gateway
-from app.services.quotes import QuoteSigner
-from app.tenancy import Database
 from tests.conftest import Urls, connecting
 from tests.payments.sandbox import Sandbox
 from tests.scenarios.automatic import Automatic
-from tests.scenarios.portal import SECRET, Buying, Portal, free_port, new_buying, settings_for, until
-from tests.scenarios.processes import Process, ready
+from tests.scenarios.plant import Plant, revived
+from tests.scenarios.portal import Buying, new_buying, until
 from tests.scenarios.test_kill import POOL, SLOW, asked_for_the_card, asked_to_charge, waits_for_a_lock
 
 
-@pytest.fixture(scope="module")
-async def plant(
-    urls: Urls,
-    database: Database,
-    inspector: asyncpg.Connection,
-    sandbox_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[tuple[Portal, Process]]:
-    """A worker of its own process, to be killed, without a webhook to help it."""
-    directory, smtp = tmp_path_factory.mktemp("plant"), free_port()
-    mailbox = Mailbox(directory / "mails")
-    async with AsyncExitStack() as mail:
-        await mail.enter_async_context(receiving(mailbox, smtp))
-        settings = settings_for(urls, sandbox_url, smtp, data_dir=directory)
-        nowhere = f"http://127.0.0.1:{free_port()}/webhooks/stripe"
-        with ready("worker", settings, directory) as worker:
-            yield Portal(database, inspector, settings, mailbox, nowhere, QuoteSigner(SECRET), mail), worker
-
-
 @pytest.fixture
-async def alone(plant: tuple[Portal, Process], sandbox: Sandbox, gateway: Gateway) -> AsyncIterator[Buying]:
-    portal, worker = plant
-    worker.start()
-    scenario = await new_buying(portal, sandbox, gateway)
+async def alone(plant: Plant, sandbox: Sandbox, gateway: Gateway) -> AsyncIterator[Buying]:
+    """A household and a worker to be killed, without a server or a webhook to help it."""
+    plant.worker.start()
+    scenario = await new_buying(plant.portal, sandbox, gateway)
     await sandbox.webhooks(url=None)
     yield scenario
     await scenario.worked()
     await scenario.balanced()
-    worker.kill()
+    plant.worker.kill()
 
 
 async def charged(buying: Buying) -> Any:
@@ -76,7 +52,7 @@ STEPS: dict[str, tuple[dict[str, Any], Moment, str, str]] = {
 
 @pytest.mark.parametrize(("fault", "moment", "card", "ends"), STEPS.values(), ids=list(STEPS))
 async def test_the_worker_is_killed_at_a_call_to_stripe(
-    plant: tuple[Portal, Process], alone: Buying, fault: dict[str, Any], moment: Moment, card: str, ends: str
+    plant: Plant, alone: Buying, fault: dict[str, Any], moment: Moment, card: str, ends: str
 ) -> None:
     automatic = await Automatic.of(alone, card=card)
     await alone.sandbox.steer.delete("/requests")
@@ -87,7 +63,7 @@ async def test_the_worker_is_killed_at_a_call_to_stripe(
     await once(automatic, ends)
 
 
-async def test_the_worker_is_killed_while_it_decides(plant: tuple[Portal, Process], alone: Buying, urls: Urls) -> None:
+async def test_the_worker_is_killed_while_it_decides(plant: Plant, alone: Buying, urls: Urls) -> None:
     automatic = await Automatic.of(alone)
     async with automatic.worker_waits():
         await automatic.spend("2")
@@ -99,9 +75,7 @@ async def test_the_worker_is_killed_while_it_decides(plant: tuple[Portal, Proces
     await once(automatic, "completed")
 
 
-async def test_the_worker_is_killed_while_it_applies_the_outcome(
-    plant: tuple[Portal, Process], alone: Buying, urls: Urls
-) -> None:
+async def test_the_worker_is_killed_while_it_applies_the_outcome(plant: Plant, alone: Buying, urls: Urls) -> None:
     automatic = await Automatic.of(alone)
     await alone.sandbox.fault(kind="slow_after", **SLOW)
     await automatic.spend("2")
@@ -111,18 +85,6 @@ async def test_the_worker_is_killed_while_it_applies_the_outcome(
         await until(lambda: waits_for_a_lock(alone), "the outcome waits for the pool")
         await revived(plant, alone)
     await once(automatic, "completed")
-
-
-async def revived(plant: tuple[Portal, Process], buying: Buying) -> None:
-    """kill -9 the worker and start another one, which takes up what the dead one held."""
-    _, worker = plant
-    worker.kill()
-    held = await buying.portal.inspector.fetchval("SELECT count(*) FROM pgqueuer WHERE status = 'picked'")
-    assert held >= 1
-    await buying.portal.inspector.execute(
-        "UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'"
-    )
-    worker.start()
 
 
 async def once(automatic: Automatic, ends: str) -> None:

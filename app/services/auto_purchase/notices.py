@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 
 from app.auth.actor import utc_now
 from app.rules.auto_purchase import Plan
 from app.rules.permissions import Role
 from app.services.audit import record
+from app.services.billing_events import note
 from app.services.mail import Mailer
 from app.services.notifications import notify
 from app.services.queue import Job, enqueue
@@ -48,19 +49,7 @@ async def tell(
     purchase_id: UUID | None = None,
 ) -> None:
     """Record it and tell everybody whom it concerns, in the transaction that makes it true. `data` is JSON and fills in the mail."""
-    event_id = uuid4()
-    await tx.execute(
-        insert(BillingEvent).values(
-            tenant_id=tx.tenant_id,
-            id=event_id,
-            event_type=happening,
-            pool_id=pool_id,
-            purchase_id=purchase_id,
-            data=data,
-            processed=True,
-            processed_at=utc_now(),
-        )
-    )
+    event_id = await note(tx, happening, data, utc_now(), pool_id=pool_id, purchase_id=purchase_id)
     await record(tx, action=happening, pool_id=pool_id, actor_user_id=None, entity=("credit_pool", pool_id), after=data)
     people = await _people(tx, pool_id)
     for user_id in people:

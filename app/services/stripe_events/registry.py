@@ -6,7 +6,7 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.services import billing_events
+from app.services.stripe_events import failures
 from app.services.stripe_events.handler import Event, Handler, Services
 from app.services.stripe_events.payments import PAYMENT
 from app.services.stripe_events.refunds import MONEY_BACK
@@ -57,10 +57,10 @@ async def handle(event: Event, services: Services, *, failed_before: bool = Fals
         await handler.act(event, subject, services)
     except Exception as error:
         try:
-            await billing_events.note_failure(services.database, subject, event, f"{type(error).__name__}: {error}")
+            await failures.note_failure(services.database, subject, event, f"{type(error).__name__}: {error}")
         except (*CONNECTION_ERRORS, SQLAlchemyError) as another:
             log.warning("stripe_event.not_noted", event_id=event["id"], error=repr(another))
         raise
     if failed_before:
-        await billing_events.close(services.database, subject, event)
+        await failures.close(services.database, subject, event)
     return Result.HANDLED
