@@ -91,12 +91,12 @@ async def test_changes_say_when_stripe_refuses(purse: Purse) -> None:
     await purse.sandbox.save(begun["clientSecret"], await purse.sandbox.card())
     saved, before = await purse.cards(), await purse.kept()
     for method, path, document, given in (
+        ("GET", "/v1/payment_methods", AUTO_PURCHASE, {"id": pool_id(purse.household), "card": first}),
         ("GET", "/v1/payment_methods", DEFAULT, {"id": card}),
         ("GET", "/v1/payment_methods", REMOVE, {"id": card}),
         ("POST", "/v1/payment_methods", REMOVE, {"id": card}),
         ("GET", "/v1/setup_intents", FINISH, {"id": begun["setup"]["id"]}),
         ("POST", "/v1/customers/", FINISH, {"id": begun["setup"]["id"]}),
-        ("GET", "/v1/payment_methods", AUTO_PURCHASE, {"id": pool_id(purse.household), "card": first}),
     ):
         await purse.sandbox.fault("refuse", path=path, method=method)
         (error,) = (await purse.ask(document, **given))["userErrors"]
