@@ -41,13 +41,13 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visiting(portal: RunningPortal, chromium: Browser) -> AsyncIterator[Visiting]:
-    """Opens a browser for one person; at the end no page may have complained or asked another machine."""
+    """Opens a browser for one person (of another portal by its `url`); at the end no page may have complained or asked another machine."""
     visits: list[Visit] = []
 
-    async def visit(**options: Any) -> Visit:
+    async def visit(*, url: str = portal.url, **options: Any) -> Visit:
         context = await chromium.new_context(**{"viewport": DESKTOP, "locale": "en-US"} | options)
         context.set_default_timeout(15_000)
-        one = Visit(context, await context.new_page(), portal.url)
+        one = Visit(context, await context.new_page(), url)
         one.watch()
         visits.append(one)
         return one

@@ -1,13 +1,16 @@
 """The purchases in a real browser: the list, one purchase and its history, what to do next, and the ways that lead there."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from playwright.async_api import Page, expect
 
 from app.rules.purchases import purchase_page
 from tests.e2e.conftest import Visiting
-from tests.e2e.portal import RunningPortal
+from tests.e2e.portal import RunningPortal, start_portal
 from tests.e2e.test_buying import DECLINED, OWNER, PAYS, THREE_D_SECURE, choose, pay_button, type_card
 
 NEWCOMER = "nia@new.example"
@@ -90,9 +93,19 @@ async def test_what_is_nobodys_purchase_reads_so(portal: RunningPortal, visiting
         await expect(page.get_by_role("heading", name="There is no such purchase")).to_be_visible()
 
 
-async def test_before_the_first_purchase(visiting: Visiting) -> None:
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[RunningPortal]:
+    """A portal of its own: other tests buy for whoever had bought nothing."""
+    running = start_portal(tmp_path)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+async def test_before_the_first_purchase(untouched: RunningPortal, visiting: Visiting) -> None:
     for theme in ("light", "dark"):
-        visit = await visiting(color_scheme=theme, reduced_motion="reduce")
+        visit = await visiting(url=untouched.url, color_scheme=theme, reduced_motion="reduce")
         page = await visit.sign_in(NEWCOMER, "/purchases")
         await expect(page.get_by_role("heading", name="No purchases yet")).to_be_visible()
         assert await visit.axe() == []
