@@ -170,8 +170,9 @@ class Transaction:
 class Database:
     """The connections of one process as `portal_app`: `pool_size` at most.
 
-    A transaction takes an idle connection that an earlier one left here. SQLAlchemy's pool makes them and replaces those that have failed;
-    asking it each time (through a greenlet, out and in) would take a third of a short transaction's processor time.
+    A transaction takes the idle connection that was left here last: its plans and caches are warm. SQLAlchemy's pool makes them and
+    replaces those that have failed; asking it each time (through a greenlet, out and in) would take a third of a short transaction's
+    processor time.
     """
 
     def __init__(self, url: str, pool_size: int = 16) -> None:
@@ -185,7 +186,6 @@ class Database:
             max_overflow=1,  # for `connection`: readiness is told while all others are at work
             pool_timeout=POOL_SECONDS,
             pool_pre_ping=False,
-            pool_use_lifo=True,  # the connection whose plans and caches are warm
             json_deserializer=orjson.loads,
             hide_parameters=True,  # errors go into the log, people's data does not
         )
