@@ -7,7 +7,8 @@ SHELL := /bin/sh
 PG ?= 18
 BIN := .venv/bin
 DATA := $(or $(PORTAL_DATA_DIR),.portal)
-PYTHON := $(or $(shell command -v python3.11),$(shell command -v python3))
+# Debian's own before another one on the PATH: it is built with the compiler's profile, which takes a tenth off every request.
+PYTHON := $(or $(wildcard /usr/bin/python3.11),$(shell command -v python3.11),$(shell command -v python3))
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 
 # uv installs packages here, never an interpreter: the machine's own is used.
