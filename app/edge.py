@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,13 +20,15 @@ _STRIPE_JS = "https://js.stripe.com https://*.js.stripe.com"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Headers = list[tuple[bytes, bytes]]
+_FOR_MACHINES: Headers = [(b"x-content-type-options", b"nosniff")]  # should a browser have been made to post
 
 
 class Edge:
     """Around the whole application. Adds X-Request-Id (the client's own, if it is sane) and binds it for the log."""
 
     def __init__(self, app: ASGIApp, settings: Settings, posts: Mapping[str, ASGIApp] | None = None) -> None:
-        """`posts`: what answers a POST to a path by itself; the application's own middlewares and routes cost more than an event does."""
+        """`posts`: what answers a POST of another machine to a path, by the shortest way: the application's own middlewares and routes,
+        and headers that tell browsers how to show an answer, cost more than taking an event does."""
         self._app = app
         self._posts = posts or {}
         self._hosts = served_hosts(settings)
@@ -48,22 +50,23 @@ class Edge:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        path = scope["path"]
+        by_machine = self._posts.get(path) if scope["method"] == "POST" else None
         started = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = self._completed(message["headers"], request_id)
+                own = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = own + _FOR_MACHINES if by_machine else self._completed(own)
             await send(message)
 
-        path = scope["path"]
         try:
             if not self._serves(host.decode("latin-1")) and path not in ASKED_BY_ANY_NAME:
                 await _answer(send_with_headers, 421, "WRONG_HOST", "This portal is not served under that host name.")
                 return
-            app = self._posts.get(path, self._app) if scope["method"] == "POST" else self._app
-            await app(scope, receive, send_with_headers)
+            await (by_machine or self._app)(scope, receive, send_with_headers)
         except Exception:
             log.exception("http.unhandled", path=path, method=scope["method"])
             if started:
@@ -71,9 +74,8 @@ class Edge:
             message = f"Something went wrong on our side. Support can find it by the id {request_id}."
             await _answer(send_with_headers, 500, "INTERNAL_ERROR", message)
 
-    def _completed(self, headers: Iterable[tuple[bytes, bytes]], request_id: str) -> Headers:
+    def _completed(self, own: Headers) -> Headers:
         """An answer's headers and those that every answer has, unless it says otherwise."""
-        own = [*headers, (b"x-request-id", request_id.encode())]
         named = {name for name, _ in own}
         if self._names.isdisjoint(named):
             return own + self._headers

@@ -1,5 +1,7 @@
 """The load: a process of its own that keeps N connections busy, one request at a time on each. The same for every HTTP server.
 
+All connections are there before the first request is sent; a latency is the time from writing a request to the last byte of its answer.
+
 `python -m bench.load` reads a plan (JSON) from stdin and writes the outcome (JSON) to stdout.
 """
 
@@ -17,6 +19,8 @@ from typing import Any
 import uvloop
 
 from app.embedded.processes import dies_with_parent
+
+SETTLE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +76,38 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, load: "_Load") -> None:
         self._load = load
-        self._received = bytearray()
+        self._received = b""
         self._expected = 0  # bytes of the whole answer, once its headers are there
         self._body_at = 0
         self._sent_at = 0.0
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._send()
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
+        if self._received:
+            data = self._received = self._received + data
         if not self._expected:
-            end = self._received.find(b"\r\n\r\n")
+            end = data.find(b"\r\n\r\n")
             if end < 0:
+                self._received = data
                 return
-            head = bytes(self._received[:end]).lower()
-            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            length = int(data[:end].lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             self._body_at, self._expected = end + 4, end + 4 + length
-        if len(self._received) >= self._expected:
-            took = time.perf_counter() - self._sent_at
-            if not self._received.startswith(b"HTTP/1.1 200") or b'"errors"' in self._received:
-                self._load.fail(bytes(self._received[:2000]))
-            self._load.answered(took, self._expected - self._body_at)
-            self._received.clear()
-            self._expected = 0
-            self._send()
+        if len(data) < self._expected:
+            self._received = data
+            return
+        took = time.perf_counter() - self._sent_at
+        if not data.startswith(b"HTTP/1.1 200") or b'"errors"' in data:
+            self._load.fail(data[:2000])
+        self._load.answered(took, self._expected - self._body_at)
+        self._received, self._expected = b"", 0
+        self.send()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._load.fail(b"the server closed the connection")
 
-    def _send(self) -> None:
+    def send(self) -> None:
         request = self._load.next()
         if request is not None:
             self._sent_at = time.perf_counter()
@@ -113,12 +118,19 @@ class _Load:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._requests: list[bytes] = [one.encode("latin-1") for one in plan["requests"]]
         self._total = plan["total"]
-        self._until = time.perf_counter() + plan["seconds"]
+        self._seconds = plan["seconds"]
+        self._until = 0.0
         self._waiting = plan["connections"]
         self._number = count()
         self._latencies: list[float] = []
         self._bytes = 0
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def begin(self) -> float:
+        """The time runs from now on; what the clock says."""
+        now = time.perf_counter()
+        self._until = now + self._seconds
+        return now
 
     def next(self) -> bytes | None:
         number = next(self._number)
@@ -156,9 +168,13 @@ async def _main() -> None:
     plan = json.load(sys.stdin)
     load = _Load(plan)
     loop = asyncio.get_running_loop()
-    began = time.perf_counter()
-    for _ in range(plan["connections"]):
-        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", plan["port"])
+    connections = [_Connection(load) for _ in range(plan["connections"])]
+    for connection in connections:
+        await loop.create_connection(lambda one=connection: one, "127.0.0.1", plan["port"])
+    await asyncio.sleep(SETTLE_SECONDS)  # until the server has accepted them all
+    began = load.begin()
+    for connection in connections:
+        connection.send()
     await load.over
     sys.stdout.write(json.dumps(asdict(load.outcome(time.perf_counter() - began))))
 

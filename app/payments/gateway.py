@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.payments import events
-from app.payments.connection import library
 from app.payments.outcomes import (
     GatewayError,
     Outcome,
@@ -123,7 +122,7 @@ class Gateway(PaymentMethodCalls, PaymentListCalls, RefundCalls, SubscriptionCal
 
     def parse_event(self, raw_body: bytes, signature_header: str) -> StripeEvent:
         """Verify the signature over the raw bytes and its age (300 s), then read the event. Raises BadSignature or BadEvent."""
-        events.verify(library(), raw_body, signature_header, self._webhook_secret)
+        events.verify(raw_body, signature_header, self._webhook_secret)
         return events.read(raw_body)
 
     async def reachable(self) -> Reachability:

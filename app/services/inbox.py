@@ -18,7 +18,9 @@ from app.services.queue import Job
 log = structlog.get_logger("inbox")
 
 PARKED_AFTER = 10  # tries
-MAX_TOGETHER = 100  # events in one transaction
+# Events in one transaction. More would spare little, and make turns of those who wait: all of them read while the database has nothing to
+# do, then all of them stored while this process has nothing to do. By these, one group is stored while the next is read.
+MAX_TOGETHER = 16
 # Faults of the connection or of the database itself: Stripe sends the event again.
 LOST = (
     OSError,

@@ -1,5 +1,6 @@
 """Webhooks: signed as Stripe signs, delivered again until they are taken, late, twice or out of order when asked."""
 
+import hmac
 import json
 import time
 from collections.abc import AsyncIterator
@@ -162,6 +163,36 @@ def test_a_wrong_signature_is_refused(gateway: Gateway, sandbox: Sandbox) -> Non
         assert secret not in str(refused.value), name
 
 
+def test_every_header_is_judged_as_by_stripes_own_library(gateway: Gateway, sandbox: Sandbox) -> None:
+    secret, now = sandbox.webhook_secret, int(time.time())
+    right = signed(EVENT, secret, now).partition("v1=")[2]
+    other = signed(EVENT, "whsec_other", now).partition("v1=")[2]
+    headers = [
+        f"t={now},v1={right}", f"v1={right},t={now}", f"t={now},v1={other},v1={right}", f"t={now},v0={other},v1={right}",
+        f"t={now},v1={right},v1={other}", f"t={now},v1={right},x", f"t={now},v1={right},", f"t= {now} ,v1={right}",
+        f"t={now},v1={other}", f"t={now},v1={right.upper()}", f"t={now},v1={right[:-1]}", f"t={now},v1=", f"t={now},v1",
+        f"t={now}", f"t={now},v0={right}", f"t={now + 1},v1={right}", f"t=,v1={right}", f"t,v1={right}", f"v1={right}",
+        f"t=x,v1={right}", f"t={now}, v1={right}", f"T={now},V1={right}", f"t=x,t={now},v1={right}", f"t={now},t=x,v1={right}",
+        f"t={now};v1={right}", "t=,v1=", ",", "=", " ", signed(EVENT, secret, now - 400), signed(EVENT, secret, now - 200),
+        signed(EVENT, secret, now + 400), signed(EVENT, secret, -1),
+    ]  # fmt: skip
+    judged = []
+    for header in headers:
+        try:
+            gateway.parse_event(EVENT, header)
+            ours = True
+        except BadSignature:
+            ours = False
+        try:
+            stripe.WebhookSignature.verify_header(EVENT, header, secret, 300)
+            theirs = True
+        except stripe.SignatureVerificationError:
+            theirs = False
+        judged.append((header, ours, theirs))
+    assert [one for one in judged if one[1] is not one[2]] == []
+    assert 8 < sum(ours for _, ours, _ in judged) < len(headers) - 8  # of either kind enough
+
+
 def changed(**values: Any) -> bytes:
     return json.dumps({key: value for key, value in (json.loads(EVENT) | values).items() if value is not None}).encode()
 
@@ -197,9 +228,10 @@ NO_EVENTS = {
 def test_what_is_no_event_is_refused_though_it_is_signed(
     gateway: Gateway, sandbox: Sandbox, body: bytes, reason: str
 ) -> None:
-    signature = signed(body, sandbox.webhook_secret) if body != b"\xff" else signed(EVENT, sandbox.webhook_secret)
+    moment = int(time.time())
+    right = hmac.new(sandbox.webhook_secret.encode(), f"{moment}.".encode() + body, "sha256").hexdigest()
     with pytest.raises(BadEvent) as refused:
-        gateway.parse_event(body, signature)
+        gateway.parse_event(body, f"t={moment},v1={right}")
     assert reason in refused.value.reason
     assert len(refused.value.reason) < 200
 
