@@ -37,7 +37,7 @@ class _Gate:
         self._payload, self._last = payload, loop.time()
         if not self._waiting:
             self._waiting, self._first = True, self._last
-            loop.call_later(QUIET_SECONDS, self._look)
+            loop.call_later(min(QUIET_SECONDS, LONGEST_SECONDS), self._look)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -21,6 +21,7 @@ PARKED_AFTER = 10  # tries
 # Events in one transaction. More would spare little, and make turns of those who wait: all of them read while the database has nothing to
 # do, then all of them stored while this process has nothing to do. By these, one group is stored while the next is read.
 MAX_TOGETHER = 16
+AT_ONCE = 2  # groups being stored; the second one only when a whole group waits behind the first
 # Faults of the connection or of the database itself: Stripe sends the event again.
 LOST = (
     OSError,
@@ -105,7 +106,7 @@ class Inbox:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._waiting: list[_Waiting] = []
-        self._storing: asyncio.Task[None] | None = None
+        self._storing: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         if self._pool is not None:
@@ -119,17 +120,16 @@ class Inbox:
         """
         waiting = _Waiting(event, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if self._storing is None:
-            self._storing = asyncio.create_task(self._store_waiting())
+        if not self._storing or (len(self._waiting) >= MAX_TOGETHER and len(self._storing) < AT_ONCE):
+            storing = asyncio.create_task(self._store_waiting())
+            self._storing.add(storing)
+            storing.add_done_callback(self._storing.discard)
         return await waiting.new
 
     async def _store_waiting(self) -> None:
-        try:
-            while self._waiting:
-                together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
-                await self._store_together(together)
-        finally:
-            self._storing = None
+        while self._waiting:
+            together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+            await self._store_together(together)
 
     async def _store_together(self, together: list[_Waiting]) -> None:
         """Answer each that is waiting: whether its event is new, or NotStored."""

@@ -152,6 +152,10 @@ async def test_events_that_stripe_did_not_sign_are_refused(
 ) -> None:
     response = await asyncio.to_thread(portal.client.post, "/webhooks/stripe", content=b'{"id": "evt_1"}')
     assert response.status_code == 400
+    assert (response.headers["x-content-type-options"], len(response.headers["x-request-id"])) == ("nosniff", 32)
+    stranger = {"Host": "evil.example"}
+    response = await asyncio.to_thread(portal.client.post, "/webhooks/stripe", content=b"{}", headers=stranger)
+    assert response.status_code == 421
     assert await inspector.fetchval("SELECT count(*) FROM webhook_events") == 0
 
 
