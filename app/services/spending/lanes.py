@@ -160,15 +160,14 @@ class Flush:
             self._database.transaction(Scope(tenant_id, ActorKind.WORKER), plan_once=True) as tx,
             tx.driver() as connection,
         ):
-            pool, now = await reading.lock(connection, tenant_id, pool_id), utc_now()
             asked = _asked(
                 [command for call in calls for command in call.commands], {call.key for call in calls if call.key}
             )
-            state = await reading.read(connection, tenant_id, pool_id, asked, now, for_update=True)
+            pool, state = await reading.lock(connection, tenant_id, pool_id, asked)
             refused = [_refused(call, state.keys, pool_id if pool else None) for call in calls]
             if pool is None or all(refused):
                 return [refusal or [] for refusal in refused]
-            decisions = await self._decisions(connection, tenant_id, state.books(pool, now), asked)
+            decisions = await self._decisions(connection, tenant_id, state.books(pool, utc_now()), asked)
             decisions.expire()
             answers = [
                 refusal or [_decide(decisions, command, call.user_id) for command in call.commands]
@@ -179,11 +178,11 @@ class Flush:
 
     async def look(self, connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, command: Reserve) -> Decisions:
         """The books of a pool for this command, only to look at them. Raises NotFound."""
-        pool, now, asked = await reading.look(connection, tenant_id, pool_id), utc_now(), _asked([command], ())
+        asked = _asked([command], ())
+        pool, state = await reading.look(connection, tenant_id, pool_id, asked)
         if pool is None:
             raise NotFound("pool", path=("poolId",))
-        state = await reading.read(connection, tenant_id, pool_id, asked, now, for_update=False)
-        return await self._decisions(connection, tenant_id, state.books(pool, now), asked)
+        return await self._decisions(connection, tenant_id, state.books(pool, utc_now()), asked)
 
     async def _decisions(
         self, connection: asyncpg.Connection, tenant_id: UUID, opened: Books, asked: Asked
