@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import orjson
 from graphql import (
     DocumentNode,
     GraphQLBoolean,
@@ -35,6 +36,7 @@ from graphql import (
     is_object_type,
 )
 from graphql.pyutils import Path
+from orjson import Fragment
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
@@ -261,10 +263,11 @@ def _complete_object(
     return read_plain(fields, value)
 
 
-def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, values: Any) -> list[Any]:
+def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, values: Any) -> Any:
+    """A list's answer: JSON already, where its objects are rows or never change."""
     if inner is not None:
         if type(values) is Rows:
-            return values.answers(inner)
+            return values.written(inner)
         if type(values) is Lasting:
             return _complete_once(complete, nullable, inner, values)
     if type(values) is not list and type(values) is not tuple:
@@ -284,10 +287,11 @@ def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, 
     return completed
 
 
-def _complete_once(complete: Complete, nullable: bool, inner: Selection, values: Lasting) -> list[Any]:
+def _complete_once(complete: Complete, nullable: bool, inner: Selection, values: Lasting) -> Fragment:
     found = values.answers.get(inner)
     if found is None:
-        found = values.answers[inner] = _complete_list(complete, nullable, None, list(values))
+        answer = _complete_list(complete, nullable, None, list(values))
+        found = values.answers[inner] = Fragment(orjson.dumps(answer))
     return found
 
 

@@ -15,7 +15,7 @@ from app.rules.spending_limits import Usage, remaining, roll_over
 from graphql_schema.context import Info
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Row, Shape, Source, as_time, credit_text, enum, node_id, time
+from graphql_schema.rows import Part, Row, Shape, Source, as_time, credit_text, enum, node_id, time, truth
 from graphql_schema.users import USER, User
 from graphql_schema.viewpoints import Viewpoint
 
@@ -111,8 +111,13 @@ def _left(limit: str, used: str, held: str) -> str:
 
 
 @lru_cache(maxsize=256)  # members have few sets of permissions between them
-def _granted(stored: str) -> list[str]:
-    return [one.name for one in granted(json.loads(stored))]
+def _granted(stored: str) -> tuple[str, ...]:
+    return tuple(one.name for one in granted(json.loads(stored)))
+
+
+@lru_cache(maxsize=256)
+def _names_written(names: tuple[str, ...]) -> str:
+    return json.dumps(names, separators=(",", ":"))
 
 
 LIMITS = Shape(
@@ -137,11 +142,16 @@ MEMBER = Shape(
     user=Part(USER),
     role=enum(Role, "role"),
     status=enum(MemberStatus, "status"),
-    permissions=Source("permissions", _granted, parse=lambda names: [Permission[one] for one in names]),
+    permissions=Source(
+        "permissions",
+        _granted,
+        parse=lambda names: [Permission[one] for one in names],
+        written=_names_written,
+    ),
     limits=Part(LIMITS),
     usage=Part(USAGE, _usage),
     joined_at=time("joined_at"),
     last_active_at=Source(computed=_last_active, parse=datetime.fromisoformat),
-    viewer_can_update=Source(computed=lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
+    viewer_can_update=truth(lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
     pool_key=Source("pool_id", parse=UUID),
 )

@@ -1,8 +1,8 @@
 """Objects of the API out of rows: for each type one table says where its attributes come from.
 
-The table serves twice. `Shape.build` makes the object, for resolvers and for graphql-core. `Shape.reader` makes a function that reads the
-selected fields of a row as the answer holds them, without an object between: a page of 25 members has 450 of them, and each object,
-attribute and serializer that is not there is time of a whole process (docs/adr/0005).
+The table serves twice. `Shape.build` makes the object, for resolvers and for graphql-core. `Shape.writer` makes a function that writes the
+selected fields of a row as JSON, without an object between: a page of 25 members has 450 of them, and each object, attribute, serializer
+and dictionary that is not there is time of a whole process (docs/adr/0005).
 Both give the same answers: tests/edge/test_page_documents.py.
 """
 
@@ -11,7 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property, partial
+from json.encoder import encode_basestring
 from typing import Any, Generic, TypeVar, overload
+
+from orjson import Fragment
 
 from app.rules.node_ids import node_id as opaque_id
 from graphql_schema.selections import Plain, Selection, SurprisingValueError
@@ -20,6 +23,7 @@ from graphql_schema.viewpoints import Viewpoint
 T = TypeVar("T")
 Row = Mapping[str, Any]  # of JSON: ids, dates and credits are text, times too, in UTC without saying so
 Read = Callable[[Any, Viewpoint], Any]  # of a row
+Write = Callable[[Any, Viewpoint], str]  # a row's JSON
 _WITH_MICROSECONDS = len("2026-11-26T14:17:12.375658")
 
 
@@ -27,7 +31,7 @@ class Source:
     """Where an attribute comes from: a column, a function of a column's value, or a function of the row and who looks at it.
 
     What it gives is what the answer holds (a UUID's opaque id, an enum's name, credits as text); `parse` makes of that what an object
-    holds. None stays None.
+    holds, `written` its JSON: without, it is text that needs no escapes. None stays None.
     """
 
     def __init__(
@@ -37,11 +41,13 @@ class Source:
         *,
         computed: Read | None = None,
         parse: Callable[[Any], Any] | None = None,
+        written: Callable[[Any], str] | None = None,
     ) -> None:
         self.column = column
         self.through = through
         self.computed = computed
         self.parse = parse
+        self.written = written
 
     def value(self, row: Row, viewpoint: Viewpoint) -> Any:
         """The attribute of the object."""
@@ -65,6 +71,21 @@ class Part:
         """The object."""
         inner = row if self.of is None else self.of(row, viewpoint)
         return None if inner is None else self.shape.build(inner, viewpoint)
+
+
+def text(column: str) -> Source:
+    """What people wrote."""
+    return Source(column, written=encode_basestring)
+
+
+def number(column: str) -> Source:
+    """A whole number."""
+    return Source(column, written=int.__repr__)
+
+
+def truth(computed: Read) -> Source:
+    """Yes or no."""
+    return Source(computed=computed, written=lambda value: "true" if value else "false")
 
 
 def credit_text(column: str) -> Source:
@@ -103,47 +124,52 @@ class Shape(Generic[T]):
         """The object."""
         return self._type(**{name: source.value(row, viewpoint) for name, source in self._sources.items()})
 
-    def reader(self, selection: Selection) -> Read:
-        """A function that gives the answer to a selection for a row; it raises SurprisingValueError for a null that may not be."""
-        found = selection.readers.get(self)
+    def writer(self, selection: Selection) -> Write:
+        """A function that writes the answer to a selection for a row; it raises SurprisingValueError for a null that may not be."""
+        found = selection.writers.get(self)
         if found is None:
-            found = selection.readers[self] = self._reader(selection)
+            found = selection.writers[self] = self._writer(selection)
         return found
 
-    def _reader(self, selection: Selection) -> Read:
-        """Written out and compiled, as dataclasses are: a loop over the fields takes three times as long."""
+    def _writer(self, selection: Selection) -> Write:
+        """Compiled, as dataclasses are: a loop over the fields takes three times as long."""
         known: dict[str, Any] = {"Surprising": SurprisingValueError}
         lines, required, answer = [], [], []
         for number, field in enumerate(selection.fields):
-            source = self._sources[field.attribute] if field.attribute else None
-            lines.append(f"    a{number} = {_expression(source, field, f'f{number}', known)}")
-            answer.append(f"{field.response_name!r}: a{number}")
-            if not field.nullable:
-                required.append(f"a{number} is None")
+            name = f"a{number}"
+            if field.attribute is None:  # __typename
+                answer.append(f'"{field.response_name}":"{field.read(None)}"')
+                continue
+            source = self._sources[field.attribute]
+            lines.append(f"    {name} = {_expression(source, field, f'f{number}', known)}")
+            if field.nullable:
+                lines.append(f"    if {name} is None: {name} = 'null'")
+            else:
+                required.append(f"{name} is None")
+            answer.append(f'"{field.response_name}":{{{name}}}')
         check = [f"    if {' or '.join(required)}: raise Surprising"] if required else []
-        text = "\n".join(["def read(row, viewpoint):", *lines, *check, f"    return {{{', '.join(answer)}}}"])
+        text = "\n".join(["def write(row, viewpoint):", *lines, *check, f"    return f'{{{{{','.join(answer)}}}}}'"])
         exec(text, known)  # noqa: S102  (names of GraphQL and of columns, as literals)
-        read: Read = known["read"]
-        return read
+        write: Write = known["write"]
+        return write
 
 
-def _expression(source: Source | Part | None, field: Plain, name: str, known: dict[str, Any]) -> str:
-    """A field's answer in Python; what it calls is put under `name` into what is known."""
-    if source is None:  # __typename
-        return repr(field.read(None))
+def _expression(source: Source | Part, field: Plain, name: str, known: dict[str, Any]) -> str:
+    """A field's answer as JSON, in Python; what it calls is put under `name` into what is known."""
     if isinstance(source, Part):
         assert field.inner is not None  # noqa: S101  (an object has fields)
-        known[name] = source.shape.reader(field.inner)
+        known[name] = source.shape.writer(field.inner)
         if source.of is None:
             return f"{name}(row, viewpoint)"
         known[f"{name}_of"] = source.of
         return f"None if (inner := {name}_of(row, viewpoint)) is None else {name}(inner, viewpoint)"
-    known[name] = source.computed or source.through
+    known[name], known[f"{name}_written"] = source.computed or source.through, source.written
+    value = f"row[{source.column!r}]"
     if source.computed is not None:
-        return f"{name}(row, viewpoint)"
-    if source.through is None:
-        return f"row[{source.column!r}]"
-    return f"None if (value := row[{source.column!r}]) is None else {name}(value)"
+        value = f"{name}(row, viewpoint)"
+    given = "value" if source.through is None else f"{name}(value)"
+    written = f"f'\"{{{given}}}\"'" if source.written is None else f"{name}_written({given})"
+    return f"None if (value := {value}) is None else {written}"
 
 
 class Rows(Sequence[T]):
@@ -158,10 +184,10 @@ class Rows(Sequence[T]):
     def _objects(self) -> list[T]:
         return [self._shape.build(row, self._viewpoint) for row in self._rows]
 
-    def answers(self, selection: Selection) -> list[dict[str, Any]]:
-        """What the answer holds for them."""
-        read, viewpoint = self._shape.reader(selection), self._viewpoint
-        return [read(row, viewpoint) for row in self._rows]
+    def written(self, selection: Selection) -> Fragment:
+        """What the answer holds for them, as JSON."""
+        write, viewpoint = self._shape.writer(selection), self._viewpoint
+        return Fragment(f"[{','.join([write(row, viewpoint) for row in self._rows])}]")
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from graphql import GraphQLObjectType, Undefined
+from orjson import Fragment
 
 Read = Callable[[Any], Any]
 # A value that is not None -> what the answer holds; raises where graphql-core must look.
@@ -41,7 +42,7 @@ class Selection:
 
     def __init__(self, fields: tuple[Plain, ...]) -> None:
         self.fields = fields
-        self.readers: dict[Any, Any] = {}  # by the shape of the rows (rows.py)
+        self.writers: dict[Any, Any] = {}  # by the shape of the rows (rows.py)
 
 
 class Lasting(list[Any]):
@@ -51,7 +52,7 @@ class Lasting(list[Any]):
 
     def __init__(self, objects: Any) -> None:
         super().__init__(objects)
-        self.answers: WeakKeyDictionary[Selection, list[Any]] = WeakKeyDictionary()
+        self.answers: WeakKeyDictionary[Selection, Fragment] = WeakKeyDictionary()
 
 
 def read_plain(fields: tuple[Plain, ...], source: Any) -> dict[str, Any]:

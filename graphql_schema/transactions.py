@@ -9,7 +9,7 @@ from app.rules.burn_order import Bucket
 from app.services.ledger import EntryKind
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id, time
+from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id, number, text, time
 from graphql_schema.users import USER, User
 
 strawberry.enum(EntryKind, name="TransactionKind")
@@ -50,9 +50,9 @@ TRANSACTION = Shape(
         computed=lambda row, viewpoint: row["balance_after"] if viewpoint.sees_balance else None, parse=Decimal
     ),
     user=Part(USER, lambda row, _: None if row["user_id"] is None else row),
-    model_id=Source("model_id"),
-    input_tokens=Source("input_tokens"),
-    output_tokens=Source("output_tokens"),
-    description=Source("description"),
+    model_id=text("model_id"),
+    input_tokens=number("input_tokens"),
+    output_tokens=number("output_tokens"),
+    description=text("description"),
     created_at=time("created_at"),
 )
