@@ -34,6 +34,7 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
+from graphql_schema.inputs import Made
 from graphql_schema.selections import Complete, Plain, SurprisingValueError, has_its_own_type_test, read_plain, settle
 
 if TYPE_CHECKING:
@@ -196,9 +197,12 @@ def _arguments(
 ) -> Callable[[Run], dict[str, Any]]:
     """The resolver's arguments: looked up once where the document itself says them."""
     converter = executor.schema.extensions["strawberry-definition"].schema_converter
+    names = {converter.config.name_converter.from_argument(one): one.python_name for one in field.arguments}
 
     def arguments(run: Run) -> dict[str, Any]:
         values = get_argument_values(definition, node, run.variable_values)
+        if values and all(type(value) is Made for value in values.values()):
+            return {names[name]: value for name, value in values.items()}
         return convert_arguments(  # a new dictionary each time
             values, field.arguments, scalar_registry=converter.scalar_registry, config=converter.config, info=run.info
         )

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     GraphQLBoolean,
     GraphQLField,
     GraphQLID,
@@ -41,6 +42,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from graphql_schema.direct import Course, course_of
+from graphql_schema.direct_mutations import mutation_course
 from graphql_schema.inputs import Ready, ready
 from graphql_schema.rows import Rows
 from graphql_schema.selections import (
@@ -185,13 +187,22 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     def course(self) -> Course | None:
         """How the operation is executed on the direct path; None if it is not: graphql-core has to collect its fields first, once."""
         fields = self._shared.roots.get(id(self.operation))
-        if fields is None or self.operation.operation is not OperationType.QUERY:
+        root = self.schema.get_root_type(self.operation.operation)
+        if fields is None or root is None:
             return None
         known = self._shared.courses
         if id(fields) not in known:
-            root = self.schema.get_root_type(OperationType.QUERY)
-            known[id(fields)] = course_of(self, root, fields) if root is not None else None
+            find = mutation_course if self.operation.operation is OperationType.MUTATION else course_of
+            known[id(fields)] = find(self, root, fields)
         return known[id(fields)]
+
+    async def executed(self) -> ExecutionResult:
+        """The operation's result as graphql-core finds it, with the fast path of plain fields."""
+        result: Any = self.execute_operation()
+        if self.is_awaitable(result):
+            result = await result
+        assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
+        return result
 
     def plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
         """Which of an object's fields are plain."""

@@ -105,7 +105,9 @@ class Lane:
                 self._answer()
                 self._committed = list(zip(together, outcomes, strict=True))
                 if self._waiting:
-                    asyncio.get_running_loop().call_later(ANSWER_WITHIN, self._answer)  # the pool's lock may be elsewhere
+                    asyncio.get_running_loop().call_later(
+                        ANSWER_WITHIN, self._answer
+                    )  # the pool's lock may be elsewhere
         finally:
             self._answer()
             self._running = None
