@@ -1,7 +1,8 @@
 """What holds for every HTTP answer: a request id, the host it was meant for, security headers, and no exception that gets out."""
 
+import os
 import re
-import uuid
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -24,18 +25,26 @@ Headers = list[tuple[bytes, bytes]]
 class Edge:
     """Around the whole application. Adds X-Request-Id (the client's own, if it is sane) and binds it for the log."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, posts: Mapping[str, ASGIApp] | None = None) -> None:
+        """`posts`: what answers a POST to a path by itself; the application's own middlewares and routes cost more than an event does."""
         self._app = app
+        self._posts = posts or {}
         self._hosts = served_hosts(settings)
         self._any_address = settings.env == "development"
         self._headers = security_headers(settings)
+        self._names = frozenset(name for name, _ in self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = {name: value for name, value in scope["headers"] if name in {b"host", b"x-request-id"}}
-        request_id = _request_id(given.get(b"x-request-id", b""))
+        host = given = b""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"x-request-id":
+                given = value
+        request_id = _request_id(given)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -45,25 +54,30 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                own = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    *(header for header in self._headers if header[0] not in own),
-                ]
+                message["headers"] = self._completed(message["headers"], request_id)
             await send(message)
 
+        path = scope["path"]
         try:
-            if scope["path"] not in ASKED_BY_ANY_NAME and not self._serves(given.get(b"host", b"").decode("latin-1")):
+            if not self._serves(host.decode("latin-1")) and path not in ASKED_BY_ANY_NAME:
                 await _answer(send_with_headers, 421, "WRONG_HOST", "This portal is not served under that host name.")
                 return
-            await self._app(scope, receive, send_with_headers)
+            app = self._posts.get(path, self._app) if scope["method"] == "POST" else self._app
+            await app(scope, receive, send_with_headers)
         except Exception:
-            log.exception("http.unhandled", path=scope["path"], method=scope["method"])
+            log.exception("http.unhandled", path=path, method=scope["method"])
             if started:
                 raise
             message = f"Something went wrong on our side. Support can find it by the id {request_id}."
             await _answer(send_with_headers, 500, "INTERNAL_ERROR", message)
+
+    def _completed(self, headers: Iterable[tuple[bytes, bytes]], request_id: str) -> Headers:
+        """An answer's headers and those that every answer has, unless it says otherwise."""
+        own = [*headers, (b"x-request-id", request_id.encode())]
+        named = {name for name, _ in own}
+        if self._names.isdisjoint(named):
+            return own + self._headers
+        return own + [header for header in self._headers if header[0] not in named]
 
     def _serves(self, host: str) -> bool:
         name = _host_name(host)
@@ -120,7 +134,7 @@ def content_security_policy(settings: Settings, *, playground: bool = False) -> 
 
 
 def _request_id(given: bytes) -> str:
-    return given.decode() if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given.decode() if REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def _host_name(host: str) -> str:

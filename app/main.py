@@ -43,6 +43,7 @@ from graphql_schema.server import GraphQLEndpoint
 log = structlog.get_logger("portal")
 
 READY_SECONDS = 3.0
+WEBHOOKS = "/webhooks/stripe"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     routes = [
         Route("/graphql", _graphql(settings, database, gateway, identity)),
         *session_routes(identity, profiles_in(database)),
-        Route("/webhooks/stripe", webhook, methods=["POST"]),
+        Route(WEBHOOKS, webhook, methods=["POST"]),
         Route("/receipts/{purchase}.pdf", _receipts(settings, database, identity).__call__),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(database)),
@@ -86,7 +87,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
         finally:
             await asyncio.gather(gateway.close(), identity.close(), inbox.close(), database.close())
 
-    return Starlette(routes=routes, middleware=[Middleware(Edge, settings)], lifespan=lifespan)
+    return Starlette(
+        routes=routes, middleware=[Middleware(Edge, settings, posts={WEBHOOKS: webhook})], lifespan=lifespan
+    )
 
 
 def _graphql(settings: Settings, database: Database, gateway: Gateway, identity: Identity) -> GraphQLEndpoint:

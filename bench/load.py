@@ -26,7 +26,9 @@ class Outcome:
     requests: int
     seconds: float
     p50_ms: float
+    p90_ms: float
     p99_ms: float
+    max_ms: float
     answer_bytes: int  # of the last answer's body
     cpu_us: float  # the generator's own processor time for each request
 
@@ -142,7 +144,9 @@ class _Load:
             requests=len(ordered),
             seconds=seconds,
             p50_ms=ordered[len(ordered) // 2] * 1000,
+            p90_ms=ordered[int(len(ordered) * 0.9)] * 1000,
             p99_ms=ordered[int(len(ordered) * 0.99)] * 1000,
+            max_ms=ordered[-1] * 1000,
             answer_bytes=self._bytes,
             cpu_us=(used.ru_utime + used.ru_stime) / len(ordered) * 1e6,
         )

@@ -184,6 +184,11 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
                 self._surprised.add(key)
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
+    @property
+    def converter(self) -> Any:
+        """Strawberry's own, with the schema's names and scalars."""
+        return self.schema.extensions["strawberry-definition"].schema_converter
+
     def course(self) -> Course | None:
         """How the operation is executed on the direct path; None if it is not: graphql-core has to collect its fields first, once."""
         fields = self._shared.roots.get(id(self.operation))

@@ -9,6 +9,7 @@ import structlog
 from pgqueuer import PgQueuer
 
 from app.config import Settings
+from app.jobs.announcements import CalmDriver
 from app.jobs.handlers import Handlers, register
 from app.metrics import Metrics
 from app.payments.gateway import Gateway
@@ -91,7 +92,7 @@ async def _work_on_one_connection(url: str, handlers: Handlers, stopping: asynci
         log.warning("worker.no_database", error=str(error))
         await _pause(stopping)
         return
-    queuer = PgQueuer.from_asyncpg_connection(connection)
+    queuer = PgQueuer(CalmDriver(connection))
     register(queuer, handlers)
     # Two events: PgQueuer sets its own whenever it ends, so also when it was the connection that was lost.
     passing_on = asyncio.create_task(_pass_on(stopping, queuer.shutdown))
