@@ -7,7 +7,7 @@ Operations run without Strawberry's schema extensions (some 0.08 ms an operation
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import strawberry
@@ -15,7 +15,7 @@ import structlog
 from graphql import ExecutionResult, GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 
 from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
@@ -27,9 +27,12 @@ from graphql_schema.limits import Limits
 from graphql_schema.masking import shown
 from graphql_schema.requests import (
     GRAPHQL_JSON,
+    PLAIN_JSON,
+    Headers,
     Operation,
     RefusedRequestError,
     check_content_type,
+    headers_of,
     parse_operation,
     read_body,
     response_type,
@@ -76,34 +79,34 @@ class GraphQLEndpoint:
         self.documents = Documents(self._schema, introspection=development, limits=limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        media_type = response_type(",".join(request.headers.getlist("accept")))
+        headers = headers_of(scope)
+        media_type = response_type(headers.get(b"accept", b""))
         try:
-            response = await self._respond(request, media_type)
+            answer = await self._respond(Request(scope, receive), headers, media_type)
         except RefusedRequestError as refusal:
-            response = _refused(refusal, media_type or GRAPHQL_JSON)
+            answer = _refused(refusal, media_type or GRAPHQL_JSON)
         except Unauthenticated as refusal:
-            response = _refused(_unauthenticated(refusal), media_type or GRAPHQL_JSON)
+            answer = _refused(_unauthenticated(refusal), media_type or GRAPHQL_JSON)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
+        await answer(scope, receive, send)
 
-    async def _respond(self, request: Request, media_type: str | None) -> Response:
+    async def _respond(self, request: Request, headers: Headers, media_type: str | None) -> ASGIApp:
         if request.method != "POST":
-            if self._playground and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            if self._playground and request.method == "GET" and b"text/html" in headers.get(b"accept", b""):
                 return self._playground()
             raise RefusedRequestError(405, "METHOD_NOT_ALLOWED", "Send operations by POST.", {"Allow": "POST"})
         if media_type is None:
             raise RefusedRequestError(406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL_JSON} or application/json.")
-        check_content_type(request)
+        check_content_type(headers)
         principal = await self._authenticate(request)
-        operation = parse_operation(await read_body(request))
-        request_id = request.scope.get("state", {}).get("request_id", "-")
-        return await self._answer(request, principal, operation, media_type, request_id)
+        operation = parse_operation(await read_body(request.receive, headers))
+        return await self._answer(request, principal, operation, media_type)
 
     async def _answer(
-        self, request: Request, principal: Principal, operation: Operation, media_type: str, request_id: str
-    ) -> Response:
+        self, request: Request, principal: Principal, operation: Operation, media_type: str
+    ) -> "_JsonAnswer":
+        request_id = request.scope.get("state", {}).get("request_id", "-")
         prepared = self.documents.prepare(operation.query, operation.variables)
         if prepared.errors or prepared.document is None:
             return self._request_errors(prepared.errors, media_type, request_id)
@@ -126,12 +129,12 @@ class GraphQLEndpoint:
         if result.errors:
             _raise_unauthenticated(result.errors)
             answer["errors"] = shown(result.errors, request_id, suggestions=self._development)
-        return _json(answer, 200, media_type)
+        return _JsonAnswer(answer, 200, media_type)
 
-    def _request_errors(self, errors: Any, media_type: str, request_id: str) -> Response:
+    def _request_errors(self, errors: Any, media_type: str, request_id: str) -> "_JsonAnswer":
         """Nothing was executed: no `data`. The older media type says 200 to any well-formed request."""
         answer = {"errors": shown(errors, request_id, suggestions=self._development)}
-        return _json(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
+        return _JsonAnswer(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
 
 
 async def _run(executor: LeafExecutor) -> ExecutionResult:
@@ -179,13 +182,31 @@ def _unauthenticated(refusal: Unauthenticated) -> RefusedRequestError:
     return RefusedRequestError(refusal.status, code, message, refusal_headers(refusal))
 
 
-def _refused(refusal: RefusedRequestError, media_type: str) -> Response:
+def _refused(refusal: RefusedRequestError, media_type: str) -> "_JsonAnswer":
     answer = {"errors": [{"message": str(refusal), "extensions": {"code": refusal.code}}]}
-    response = _json(answer, refusal.status, media_type)
-    response.headers.update(refusal.headers)
-    return response
+    more = {name.lower().encode(): value.encode() for name, value in refusal.headers.items()}
+    return _JsonAnswer(answer, refusal.status, media_type, more)
 
 
-def _json(answer: dict[str, Any], status: int, media_type: str) -> Response:
-    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
-    return Response(orjson.dumps(answer), status, headers)
+class _JsonAnswer:
+    """An answer, itself the application that sends it, as Starlette's are; its headers are made once for all."""
+
+    _HEADERS: ClassVar = {
+        media_type: {
+            b"content-type": f"{media_type}; charset=utf-8".encode(),
+            b"cache-control": b"no-store",
+            b"vary": b"Accept",
+        }
+        for media_type in (GRAPHQL_JSON, PLAIN_JSON)
+    }
+
+    def __init__(
+        self, answer: dict[str, Any], status: int, media_type: str, more: dict[bytes, bytes] | None = None
+    ) -> None:
+        self._body = orjson.dumps(answer)
+        self._status = status
+        self._headers = self._HEADERS[media_type] | (more or {}) | {b"content-length": b"%d" % len(self._body)}
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers.items()})
+        await send({"type": "http.response.body", "body": self._body})
