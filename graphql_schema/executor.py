@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     GraphQLBoolean,
     GraphQLField,
     GraphQLID,
@@ -42,6 +43,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from graphql_schema.direct import Course, course_of
+from graphql_schema.direct_mutations import mutation_course
 from graphql_schema.inputs import Ready, ready
 from graphql_schema.rows import Rows
 from graphql_schema.selections import (
@@ -135,14 +137,15 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         self._left_out = (schema, *fragments, None, context, ready.operation, values, *resolvers), given
         return self
 
-    def _make_whole(self) -> None:
+    def make_whole(self) -> None:
+        """Before graphql-core, or anything of its fields, is needed."""
         if self._left_out is not None:
             (positional, named), self._left_out = self._left_out, None
             LeafExecutor.__init__(self, *positional, **named)
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """Execute the operation as graphql-core does."""
-        self._make_whole()
+        self.make_whole()
         return super().execute_operation(serially)
 
     def execute_collected_root_fields(
@@ -204,17 +207,31 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
                 self._surprised.add(key)
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
+    @property
+    def converter(self) -> Any:
+        """Strawberry's own, with the schema's names and scalars."""
+        return self.schema.extensions["strawberry-definition"].schema_converter
+
     def course(self) -> Course | None:
         """How the operation is executed on the direct path; None if it is not: graphql-core has to collect its fields first, once."""
         fields = self._shared.roots.get(id(self.operation))
-        if fields is None or self.operation.operation is not OperationType.QUERY:
+        root = self.schema.get_root_type(self.operation.operation)
+        if fields is None or root is None:
             return None
         known = self._shared.courses
         if id(fields) not in known:
-            self._make_whole()
-            root = self.schema.get_root_type(OperationType.QUERY)
-            known[id(fields)] = course_of(self, root, fields) if root is not None else None
+            self.make_whole()
+            find = mutation_course if self.operation.operation is OperationType.MUTATION else course_of
+            known[id(fields)] = find(self, root, fields)
         return known[id(fields)]
+
+    async def executed(self) -> ExecutionResult:
+        """The operation's result as graphql-core finds it, with the fast path of plain fields."""
+        result: Any = self.execute_operation()
+        if self.is_awaitable(result):
+            result = await result
+        assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
+        return result
 
     def plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
         """Which of an object's fields are plain."""

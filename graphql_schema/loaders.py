@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from asyncpg import Record
+from graphql import GraphQLError
 from strawberry.dataloader import DataLoader
 
 from app.auth.actor import Actor
@@ -38,7 +39,7 @@ from graphql_schema.purchases import (
     as_purchase,
 )
 from graphql_schema.refunds import Dispute, Refund, as_dispute, as_refund
-from graphql_schema.rows import Row, Rows, as_time
+from graphql_schema.rows import Rows, as_time
 from graphql_schema.subscriptions import Subscription
 from graphql_schema.transactions import TRANSACTION, CreditTransaction, CreditTransactionConnection
 from graphql_schema.viewpoints import Viewpoint
@@ -84,6 +85,12 @@ class Loaders:
         self._context = context
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
+        self._ahead: dict[UUID, list[tuple[str, PageKey]]] = {}
+
+    def expect(self, pool_id: UUID, pages: dict[str, PageKey]) -> None:
+        """Pages (`members`, `transactions`) that will be asked of a pool: they are read with it. A page that cannot be is left to its own
+        loader, which says why."""
+        self._ahead[pool_id] = sorted((name, key) for name, key in pages.items() if _is_readable(name, key))
 
     async def price_bands(self) -> tuple[Band, ...]:
         """The price bands in force at the operation's instant, read once for all its quotes."""
@@ -148,9 +155,25 @@ class Loaders:
         return session.actor, await session.tx.read(statement, tenant=session.tx.tenant_id, **parameters)
 
     async def _pools(self, ids: list[UUID]) -> list[CreditPool | None]:
-        actor, rows = await self._rows(statements.POOLS, pools=ids)
+        ahead = self._ahead.get(ids[0]) if len(ids) == 1 else None
+        actor, rows = await (self._pool_with(ids[0], ahead) if ahead else self._rows(statements.POOLS, pools=ids))
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
+
+    async def _pool_with(self, pool_id: UUID, pages: list[tuple[str, PageKey]]) -> tuple[Actor, Sequence[Record]]:
+        """One pool's row; the pages that came with it are put where their loaders will look."""
+        actor = (await self._context.session()).actor
+        parameters: dict[str, Any] = {}
+        for name, key in pages:
+            parameters |= _PARAMETERS_OF_ONE[name](actor, key)
+        _, rows = await self._rows(statements.POOL_WITH[tuple(name for name, _ in pages)], pool=pool_id, **parameters)
+        for row in rows:
+            for name, key in pages:
+                if name == "members":
+                    self.members_by_pool.prime(key, self._member_page(actor, key, row))
+                else:
+                    self.transactions_by_pool.prime(key, self._transaction_page(actor, key, row))
+        return actor, rows
 
     async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
         actor, rows = await self._rows(statements.AUTO_PURCHASES, pools=pools)
@@ -188,36 +211,44 @@ class Loaders:
             return _after_time_and_id("members", asked)
 
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> PoolMemberConnection:
-            time_zone = rows[0]["time_zone"] if rows else "UTC"
-            return page(
-                PoolMemberConnection,
-                _of_json(rows),
-                key[1],
-                after=key[2] is not None,
-                nodes=lambda shown: Rows(MEMBER, shown, Viewpoint(actor, key[0], self._context.now, time_zone)),
-                cursor=lambda row: encode_cursor("members", as_time(row["created_at"]), row["id"]),
-                pool_key=key[0],
-            )
+            return self._member_page(actor, key, rows[0] if rows else None)
 
         return await self._pages(statements.MEMBER_PAGES, keys, parameters, build)
 
+    def _member_page(self, actor: Actor, key: PageKey, row: Record | None) -> PoolMemberConnection:
+        """Out of a row that holds a page's JSON and its pool's time zone; None: a pool that is not to be seen."""
+        viewpoint = Viewpoint(actor, key[0], self._context.now, row["time_zone"] if row else "UTC")
+        return page(
+            PoolMemberConnection,
+            orjson.loads(row["members"] or b"[]") if row else [],
+            key[1],
+            after=key[2] is not None,
+            nodes=lambda shown: Rows(MEMBER, shown, viewpoint),
+            cursor=lambda row: encode_cursor("members", as_time(row["created_at"]), row["id"]),
+            pool_key=key[0],
+        )
+
     async def _transaction_pages(self, keys: list[PageKey]) -> list[CreditTransactionConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
-            after = [decode_cursor("transactions", cursor, _sequence) for _, _, cursor in asked]
-            own = [None if actor.can(pool, Permission.VIEW_OTHER_USAGE) else actor.user_id for pool, _, _ in asked]
-            return {"after_sequences": [one[0] if one else None for one in after], "own": own}
+            after = [_sequence_of(cursor) for _, _, cursor in asked]
+            return {"after_sequences": after, "own": [_only_of(actor, pool) for pool, _, _ in asked]}
 
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> CreditTransactionConnection:
-            return page(
-                CreditTransactionConnection,
-                _of_json(rows),
-                key[1],
-                after=key[2] is not None,
-                nodes=lambda shown: Rows(TRANSACTION, shown, Viewpoint(actor, key[0], self._context.now)),
-                cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
-            )
+            return self._transaction_page(actor, key, rows[0])
 
         return await self._pages(statements.TRANSACTION_PAGES, keys, parameters, build)
+
+    def _transaction_page(self, actor: Actor, key: PageKey, row: Record) -> CreditTransactionConnection:
+        """Out of a row that holds a page's JSON."""
+        viewpoint = Viewpoint(actor, key[0], self._context.now)
+        return page(
+            CreditTransactionConnection,
+            orjson.loads(row["transactions"] or b"[]"),
+            key[1],
+            after=key[2] is not None,
+            nodes=lambda shown: Rows(TRANSACTION, shown, viewpoint),
+            cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
+        )
 
     async def _purchase_pages(self, keys: list[PageKey]) -> list[CreditPurchaseConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
@@ -294,9 +325,35 @@ class Loaders:
         return [built[key] for key in keys]
 
 
-def _of_json(found: list[Record]) -> list[Row]:
-    """The rows of a page that came as one text; nothing, where the pool is not to be seen or the page is empty."""
-    return orjson.loads(found[0]["page"] or "[]") if found else []
+def _is_readable(name: str, key: PageKey) -> bool:
+    try:
+        check_first(key[1])
+        _sequence_of(key[2]) if name == "transactions" else _time_and_id_of(name, key[2])
+    except GraphQLError:
+        return False
+    return True
+
+
+def _members_of_one(_: Actor, key: PageKey) -> dict[str, Any]:
+    at, member_id = _time_and_id_of("members", key[2])
+    return {"member_rows": key[1] + 1, "member_time": at, "member_id": member_id}
+
+
+def _transactions_of_one(actor: Actor, key: PageKey) -> dict[str, Any]:
+    return {"transaction_rows": key[1] + 1, "sequence": _sequence_of(key[2]), "own": _only_of(actor, key[0])}
+
+
+_PARAMETERS_OF_ONE = {"members": _members_of_one, "transactions": _transactions_of_one}
+
+
+def _only_of(actor: Actor, pool_id: UUID) -> UUID | None:
+    """Whose entries of a pool the actor sees; None: everybody's."""
+    return None if actor.can(pool_id, Permission.VIEW_OTHER_USAGE) else actor.user_id
+
+
+def _sequence_of(cursor: str | None) -> int | None:
+    after = decode_cursor("transactions", cursor, _sequence)
+    return after[0] if after else None
 
 
 def _sequence(text: str) -> tuple[int]:
@@ -310,9 +367,11 @@ def _time_and_id(at: str, key: str) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(at).astimezone(UTC), UUID(key)
 
 
+def _time_and_id_of(connection: str, cursor: str | None) -> tuple[datetime | None, UUID | None]:
+    after = decode_cursor(connection, cursor, _time_and_id)
+    return (after[0], after[1]) if after else (None, None)
+
+
 def _after_time_and_id(connection: str, asked: list[PageKey]) -> dict[str, Any]:
-    after = [decode_cursor(connection, cursor, _time_and_id) for _, _, cursor in asked]
-    return {
-        "after_times": [one[0] if one else None for one in after],
-        "after_ids": [one[1] if one else None for one in after],
-    }
+    after = [_time_and_id_of(connection, cursor) for _, _, cursor in asked]
+    return {"after_times": [at for at, _ in after], "after_ids": [key for _, key in after]}

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -19,9 +20,19 @@ from graphql_schema.node import Node, split_id, to_id, uuid_of
 from graphql_schema.payment_methods import card_by_id
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
+from graphql_schema.selections import read_ahead
 from graphql_schema.spending import ReservationView, as_reservation, reservation_key
 from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, tier_list, tiers_of
 from graphql_schema.users import Tenant, User, Viewer, as_user
+
+
+def _expect_pages(context: Context, arguments: dict[str, Any], fields: dict[str, dict[str, Any]]) -> None:
+    pool_id = uuid_of(arguments["id"], "CreditPool")
+    pages = {name: fields[name] for name in ("members", "transactions") if name in fields}
+    if pool_id and pages:
+        context.loaders.expect(
+            pool_id, {name: (pool_id, one["first"], one.get("after")) for name, one in pages.items()}
+        )
 
 
 @strawberry.type
@@ -65,7 +76,10 @@ class Query:
     async def credit_bands(self, info: Info) -> list[CreditBand]:
         return [as_band(band) for band in await info.context.loaders.price_bands()]
 
-    @strawberry.field(description="A pool that the viewer belongs to; null if there is none with this id.")
+    @strawberry.field(
+        description="A pool that the viewer belongs to; null if there is none with this id.",
+        metadata=read_ahead(_expect_pages),
+    )
     async def pool(self, info: Info, id: strawberry.ID) -> CreditPool | None:
         await info.context.session()
         pool_id = uuid_of(id, "CreditPool")

@@ -16,9 +16,14 @@ Complete = Callable[[Any], Any]
 _settled: set[type] = {str, int, float, bool, list, tuple}
 
 
-ASKED_ONCE = {
-    "asked_once": True
-}  # metadata of fields that ask somebody outside: the direct path, which may begin anew, leaves them alone
+# Metadata of fields that ask somebody outside: the direct path, which may begin anew, leaves them alone.
+ASKED_ONCE = {"asked_once": True}
+
+
+def read_ahead(hook: Callable[[Any, dict[str, Any], dict[str, dict[str, Any]]], None]) -> dict[str, Any]:
+    """Metadata of a root field: before the direct path resolves it, `hook` is told the context, the field's arguments, and by their
+    Python names the arguments of those of its fields that have resolvers, so that one statement reads what several would."""
+    return {"read_ahead": hook}
 
 
 class SurprisingValueError(Exception):

@@ -21,6 +21,7 @@ from strawberry.execution import optimized_is_awaitable
 from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
 from app.auth.refusals import refusal_headers
 from graphql_schema.direct import execute
+from graphql_schema.direct_mutations import perform
 from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
 from graphql_schema.limits import Limits
@@ -152,16 +153,15 @@ async def _run(executor: LeafExecutor) -> ExecutionResult:
 
 async def _executed(executor: LeafExecutor) -> ExecutionResult:
     course = executor.course()
-    if course is not None:
-        try:
-            return ExecutionResult(await execute(executor, course), None)
-        except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
-            await executor.context_value.refresh()  # in a transaction of its own: this one may have failed
-    result: Any = executor.execute_operation()
-    if executor.is_awaitable(result):
-        result = await result
-    assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
-    return result
+    if course is None:
+        return await executor.executed()
+    if executor.operation.operation is OperationType.MUTATION:
+        return await perform(executor, course)
+    try:
+        return ExecutionResult(await execute(executor, course), None)
+    except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
+        await executor.context_value.refresh()  # in a transaction of its own: this one may have failed
+        return await executor.executed()
 
 
 def _raise_unauthenticated(errors: list[GraphQLError]) -> None:

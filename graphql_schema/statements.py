@@ -6,26 +6,6 @@ that one statement serves any number of parents. A page asks for one row more th
 
 from app.tenancy import Read
 
-POOLS = Read("""
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
-           p.balance_available, p.balance_reserved, p.shortfall_credits,
-           p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
-           p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
-           o.id AS owner_id, o.email AS owner_email, o.display_name AS owner_display_name,
-           s.id AS subscription_id, s.tier_id AS subscription_tier_id, s.status AS subscription_status,
-           s.billing_cycle AS subscription_billing_cycle, s.seat_count AS subscription_seat_count,
-           s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
-           s.current_period_end AS subscription_current_period_end,
-           s.cancel_at_period_end AS subscription_cancel_at_period_end,
-           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id
-      FROM credit_pools p
-      JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
-      LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
-                               AND s.status NOT IN ('canceled', 'incomplete_expired')
-      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
-     WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
-""")
-
 AUTO_PURCHASES = Read("""
     SELECT p.id AS pool, p.time_zone, p.currency, a.*,
            EXISTS (SELECT FROM credit_purchases c
@@ -62,13 +42,17 @@ MEMBERS_BY_USER = Read(f"""
       JOIN credit_pools p ON p.tenant_id = :tenant AND p.id = m.pool_id
 """)  # noqa: S608
 
-MEMBER_PAGES = Read(f"""
-    SELECT p.id AS pool_id, p.time_zone,
+# A page of one pool `p`: json_agg is null where there is none.
+_MEMBER_PAGE = f"""
            (SELECT json_agg(m) FROM ({_MEMBER}
              WHERE m.tenant_id = :tenant AND m.pool_id = p.id
-               AND (wanted.after_id IS NULL OR (m.created_at, m.id) > (wanted.after_time, wanted.after_id))
+               AND ({{after_id}} IS NULL OR (m.created_at, m.id) > ({{after_time}}, {{after_id}}))
              ORDER BY m.created_at, m.id
-             LIMIT :rows) m)::text AS page
+             LIMIT {{rows}}) m)::text AS members"""  # noqa: S608
+
+MEMBER_PAGES = Read(f"""
+    SELECT p.id AS pool_id, p.time_zone,
+           {_MEMBER_PAGE.format(after_id="wanted.after_id", after_time="wanted.after_time", rows=":rows")}
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_times AS timestamptz[]), CAST(:after_ids AS uuid[]))
            AS wanted(pool_id, after_time, after_id)
       JOIN credit_pools p ON p.tenant_id = :tenant AND p.id = wanted.pool_id
@@ -100,16 +84,19 @@ _ENTRY = """
       LEFT JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id"""
 
 # `own` limits a pool's page to the viewer's entries: they lack VIEW_OTHER_USAGE there.
-TRANSACTION_PAGES = Read(f"""
-    SELECT wanted.pool_id,
+_TRANSACTION_PAGE = f"""
            (SELECT json_agg(t) FROM ({_ENTRY}
-             WHERE t.tenant_id = :tenant AND t.pool_id = wanted.pool_id
-               AND t.sequence < coalesce(wanted.after_sequence, 9223372036854775807)
-               AND (wanted.own IS NULL OR t.user_id = wanted.own)
+             WHERE t.tenant_id = :tenant AND t.pool_id = p.id
+               AND t.sequence < coalesce({{after}}, 9223372036854775807)
+               AND ({{own}} IS NULL OR t.user_id = {{own}})
              ORDER BY t.sequence DESC
-             LIMIT :rows) t)::text AS page
+             LIMIT {{rows}}) t)::text AS transactions"""  # noqa: S608
+
+# `own` limits a pool's page to the viewer's entries: they lack VIEW_OTHER_USAGE there.
+TRANSACTION_PAGES = Read(f"""
+    SELECT p.id AS pool_id, {_TRANSACTION_PAGE.format(after="p.after_sequence", own="p.own", rows=":rows")}
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_sequences AS bigint[]), CAST(:own AS uuid[]))
-           AS wanted(pool_id, after_sequence, own)
+           AS p(id, after_sequence, own)
 """)  # noqa: S608
 
 TRANSACTION = Read(f"""
@@ -117,6 +104,41 @@ TRANSACTION = Read(f"""
       FROM ({_ENTRY}
      WHERE t.tenant_id = :tenant AND t.id = :id) t
 """)  # noqa: S608
+
+_POOLS = """
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
+           p.balance_available, p.balance_reserved, p.shortfall_credits,
+           p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
+           p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
+           o.id AS owner_id, o.email AS owner_email, o.display_name AS owner_display_name,
+           s.id AS subscription_id, s.tier_id AS subscription_tier_id, s.status AS subscription_status,
+           s.billing_cycle AS subscription_billing_cycle, s.seat_count AS subscription_seat_count,
+           s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
+           s.current_period_end AS subscription_current_period_end,
+           s.cancel_at_period_end AS subscription_cancel_at_period_end,
+           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id{pages}
+      FROM credit_pools p
+      JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
+      LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
+                               AND s.status NOT IN ('canceled', 'incomplete_expired')
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
+     WHERE p.tenant_id = :tenant AND p.id = {wanted}"""
+
+POOLS = Read(_POOLS.format(pages="", wanted="ANY(CAST(:pools AS uuid[]))"))
+
+# One pool with first pages of what hangs on it, by their names: one message instead of two or three.
+_PAGES_OF_ONE = {
+    "members": _MEMBER_PAGE.format(
+        after_id="CAST(:member_id AS uuid)", after_time="CAST(:member_time AS timestamptz)", rows=":member_rows"
+    ),
+    "transactions": _TRANSACTION_PAGE.format(
+        after="CAST(:sequence AS bigint)", own="CAST(:own AS uuid)", rows=":transaction_rows"
+    ),
+}
+POOL_WITH: dict[tuple[str, ...], Read] = {
+    names: Read(_POOLS.format(pages="".join(f",{_PAGES_OF_ONE[one]}" for one in names), wanted=":pool"))
+    for names in (("members",), ("transactions",), ("members", "transactions"))
+}
 
 _PURCHASE_COLUMNS = """
     c.id, c.pool_id, c.user_id, c.status, c.credits_amount, c.bonus_credits, c.total_credits, c.unit_price_cents,
