@@ -3,7 +3,6 @@
 As GraphQL over HTTP says: https://graphql.github.io/graphql-over-http/draft/
 """
 
-import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
+
+from app.deadlines import Deadlines
 
 GRAPHQL_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -93,16 +94,16 @@ def _is_json(content_type: bytes, encoding: bytes) -> bool:
     return media_type == PLAIN_JSON and all(one in {"utf-8", "utf8"} for one in charsets) and encoding == b"identity"
 
 
-async def read_body(receive: Receive, headers: Headers, seconds: float = BODY_SECONDS) -> bytes:
+async def read_body(receive: Receive, headers: Headers, deadlines: Deadlines) -> bytes:
     """The whole body. Raises RefusedRequestError 413 or 408, ClientDisconnect."""
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
         raise _too_large()
     try:
-        async with asyncio.timeout(seconds):
+        with deadlines():
             return await _bounded(receive)
     except TimeoutError:
-        message = f"The body did not arrive within {seconds:g} seconds."
+        message = f"The body did not arrive within {deadlines.seconds:g} seconds."
         raise RefusedRequestError(408, "BODY_TOO_SLOW", message, {"Connection": "close"}) from None
 
 

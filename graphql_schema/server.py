@@ -4,7 +4,6 @@ Strawberry builds the schema; its own HTTP views answer 500 to a body that is JS
 Operations run without Strawberry's schema extensions (some 0.08 ms an operation): limits, caches and masking stand here by name.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
 from app.auth.refusals import refusal_headers
+from app.deadlines import Deadlines
 from graphql_schema.direct import execute
 from graphql_schema.direct_mutations import perform
 from graphql_schema.documents import Documents
@@ -27,6 +27,7 @@ from graphql_schema.executor import LeafExecutor
 from graphql_schema.limits import Limits
 from graphql_schema.masking import shown
 from graphql_schema.requests import (
+    BODY_SECONDS,
     GRAPHQL_JSON,
     PLAIN_JSON,
     Headers,
@@ -77,6 +78,7 @@ class GraphQLEndpoint:
         self._context = context
         self._development = development
         self._playground = playground if development else None
+        self._body_deadlines, self._query_deadlines = Deadlines(BODY_SECONDS), Deadlines(QUERY_SECONDS)
         self.documents = Documents(self._schema, introspection=development, limits=limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +103,7 @@ class GraphQLEndpoint:
             raise RefusedRequestError(406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL_JSON} or application/json.")
         check_content_type(headers)
         principal = await self._authenticate(request)
-        operation = parse_operation(await read_body(request.receive, headers))
+        operation = parse_operation(await read_body(request.receive, headers, self._body_deadlines))
         return await self._answer(request, principal, operation, media_type)
 
     async def _answer(
@@ -125,30 +127,31 @@ class GraphQLEndpoint:
             )
             if isinstance(executor, list):
                 return self._request_errors(executor, media_type, request_id)
-            result = await _run(executor)
+            result = await self._run(executor)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             _raise_unauthenticated(result.errors)
             answer["errors"] = shown(result.errors, request_id, suggestions=self._development)
         return _JsonAnswer(answer, 200, media_type)
 
+    async def _run(self, executor: LeafExecutor) -> ExecutionResult:
+        kind = executor.operation.operation
+        if kind is OperationType.SUBSCRIPTION:
+            raise RefusedRequestError(400, "BAD_REQUEST", "Subscriptions are not served here.")
+        if kind is OperationType.MUTATION:
+            return await _executed(executor)
+        try:
+            with self._query_deadlines():
+                return await _executed(executor)
+        except TimeoutError:
+            log.warning("graphql.timeout", seconds=self._query_deadlines.seconds)
+            message = f"The query took longer than {self._query_deadlines.seconds:g} seconds. Ask for smaller pages."
+            raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
+
     def _request_errors(self, errors: Any, media_type: str, request_id: str) -> "_JsonAnswer":
         """Nothing was executed: no `data`. The older media type says 200 to any well-formed request."""
         answer = {"errors": shown(errors, request_id, suggestions=self._development)}
         return _JsonAnswer(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
-
-
-async def _run(executor: LeafExecutor) -> ExecutionResult:
-    kind = executor.operation.operation
-    if kind is OperationType.SUBSCRIPTION:
-        raise RefusedRequestError(400, "BAD_REQUEST", "Subscriptions are not served here.")
-    try:
-        async with asyncio.timeout(QUERY_SECONDS if kind is OperationType.QUERY else None):
-            return await _executed(executor)
-    except TimeoutError:
-        log.warning("graphql.timeout", seconds=QUERY_SECONDS)
-        message = f"The query took longer than {QUERY_SECONDS:g} seconds. Ask for smaller pages."
-        raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
 
 
 async def _executed(executor: LeafExecutor) -> ExecutionResult:
