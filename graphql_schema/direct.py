@@ -41,7 +41,16 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
 from graphql_schema.inputs import Made
-from graphql_schema.selections import Complete, Plain, SurprisingValueError, has_its_own_type_test, read_plain, settle
+from graphql_schema.selections import (
+    Complete,
+    Expect,
+    Plain,
+    SurprisingValueError,
+    Within,
+    has_its_own_type_test,
+    read_plain,
+    settle,
+)
 
 if TYPE_CHECKING:
     from graphql_schema.executor import LeafExecutor
@@ -70,7 +79,8 @@ class Step(NamedTuple):
     response_name: str
     python_name: str
     arguments: Callable[[Run], dict[str, Any]]
-    read_ahead: Callable[[Any, dict[str, Any], dict[str, dict[str, Any]]], None] | None
+    expect: Expect | None
+    within: Within
     resolve: Callable[[Any, Run], Any]
     is_async: bool
     nullable: bool
@@ -93,9 +103,9 @@ async def execute(executor: "LeafExecutor", course: Course) -> dict[str, Any]:
     """The operation's data. Raises whatever surprises."""
     run = Run(executor)
     for step in course.steps:
-        if step.read_ahead is not None and step.course is not None:
+        if step.expect is not None and step.course is not None:
             within = {inner.python_name: inner.arguments(run) for inner in step.course.steps}
-            step.read_ahead(executor.context_value, step.arguments(run), within)
+            step.expect(executor.context_value, step.arguments(run), within)
     return await _follow(course, None, run)
 
 
@@ -158,20 +168,52 @@ def _step(executor: "LeafExecutor", parent: Any, name: str, details: list[Any], 
     if definition is None or not _is_resolved_simply(field):
         return None
     arguments = _arguments(executor, definition, field, details[0].node)
-    begin = (name, field.python_name, arguments, field.metadata.get("read_ahead"), _resolution(field, arguments))
+    resolve = _resolution(field, arguments)
     type_: Any = get_nullable_type(definition.type)
     of_list = is_list_type(type_)
     nullable, nullable_items = not is_non_null_type(definition.type), of_list and not is_non_null_type(type_.of_type)
     is_async = field.is_async
-    complete, _ = executor.completion(type_, details)
+    complete, selection = executor.completion(type_, details)
     if complete is not None:
-        return Step(*begin, is_async, nullable, complete, None, of_list, nullable_items)
+        within = Within(selection.fields if selection else (), frozenset())
+        return Step(
+            name,
+            field.python_name,
+            arguments,
+            None,
+            within,
+            resolve,
+            is_async,
+            nullable,
+            complete,
+            None,
+            of_list,
+            nullable_items,
+        )
     inner: Any = get_nullable_type(type_.of_type) if of_list else type_
     if not is_object_type(inner) or has_its_own_type_test(inner):
         return None
     fields, deferred, _ = executor.collect_subfields(inner, details)
     course = None if deferred else course_of(executor, inner, fields, in_list=in_list or of_list)
-    return course and Step(*begin, is_async, nullable, None, course, of_list, nullable_items)
+    if course is None:
+        return None
+    within = Within(course.plain, frozenset(step.python_name for step in course.steps))
+    prepare = field.metadata.get("reads_ahead")
+    expect = prepare({step.python_name: step.within for step in course.steps}) if prepare else None
+    return Step(
+        name,
+        field.python_name,
+        arguments,
+        expect,
+        within,
+        resolve,
+        is_async,
+        nullable,
+        None,
+        course,
+        of_list,
+        nullable_items,
+    )
 
 
 def _is_resolved_simply(field: Any) -> TypeGuard[StrawberryField]:
