@@ -60,6 +60,7 @@ def _completed(step: Step, outcome: Any) -> Any:
 
 async def _concluded(executor: "LeafExecutor", outcome: Any) -> ExecutionResult:
     """What graphql-core makes of the outcome; the resolver is not called again."""
+    executor.make_whole()
     executor.middleware_manager = _Resolved(outcome)
     return await executor.executed()
 

@@ -10,7 +10,7 @@ unexpected type) graphql-core does the whole object over, and says what there is
 from collections.abc import Awaitable, Callable
 from functools import cache, lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -36,6 +36,7 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 from orjson import Fragment
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -101,6 +102,8 @@ class Shared:
 class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     """Give it to strawberry.Schema as `execution_context_class`. Every answer is the same, byte for byte (tests/edge/test_executor.py)."""
 
+    _left_out: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # what __init__ is still to be called with
+
     def __init__(self, *args: Any, shared: Shared | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._attributes = _attributes_by_schema.setdefault(self.schema, {})
@@ -121,9 +124,29 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         values = operation.values(raw or {}) if operation is not None else None
         if operation is None or values is None or not given.keys() <= _PASSED_ON:
             return super().build(schema, document, *args, **kwargs)
+        return cls.__new__(cls).begin(schema, context, operation, values, given)
+
+    def begin(
+        self, schema: GraphQLSchema, context: Any, ready: Ready, values: VariableValues, given: dict[str, Any]
+    ) -> Self:
+        """Start out with what the direct path needs; graphql-core's thirty fields, some of them in cycles, are made when it is its turn."""
+        self.schema, self.context_value, self._shared = schema, context, given["shared"]
+        self.operation, self.variable_values = ready.operation, values
+        fragments = (ready.fragment_definitions, ready.fragments)
         resolvers = (default_field_resolver, default_type_resolver, default_field_resolver)
-        fragments = (operation.fragment_definitions, operation.fragments)
-        return cls(schema, *fragments, None, context, operation.operation, values, *resolvers, **given)
+        self._left_out = (schema, *fragments, None, context, ready.operation, values, *resolvers), given
+        return self
+
+    def make_whole(self) -> None:
+        """Before graphql-core, or anything of its fields, is needed."""
+        if self._left_out is not None:
+            (positional, named), self._left_out = self._left_out, None
+            LeafExecutor.__init__(self, *positional, **named)
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """Execute the operation as graphql-core does."""
+        self.make_whole()
+        return super().execute_operation(serially)
 
     def execute_collected_root_fields(
         self,
@@ -197,6 +220,7 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
         known = self._shared.courses
         if id(fields) not in known:
+            self.make_whole()
             find = mutation_course if self.operation.operation is OperationType.MUTATION else course_of
             known[id(fields)] = find(self, root, fields)
         return known[id(fields)]

@@ -42,7 +42,7 @@ def error_of(response: httpx.Response) -> dict[str, object]:
     ],
 )
 def test_the_media_type_is_negotiated(accept: str, expected: str | None) -> None:
-    assert response_type(accept) == expected
+    assert response_type(accept.encode()) == expected
 
 
 def test_an_answer_has_the_negotiated_type(production: Served) -> None:
