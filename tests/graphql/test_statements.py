@@ -46,9 +46,7 @@ async def test_a_connection_costs_the_same_for_one_row_and_for_fifty(
         assert len(page["nodes"]) == len(page["edges"]) == rows_each
         assert page.get("totalCount", rows_each) == rows_each
         statements = await portal.count(household, "olivia", document, id=pool_id(household), first=100)
-        check_frame(
-            statements, own=own
-        )  # the pool, its page, the count of members, the purchases' timelines
+        check_frame(statements, own=own)  # the pool, its page, the count of members, the purchases' timelines
         counts.append(len(statements))
     assert counts[0] == counts[1]
 
