@@ -79,15 +79,15 @@ class Step(NamedTuple):
     response_name: str
     python_name: str
     arguments: Callable[[Run], dict[str, Any]]
-    expect: Expect | None
-    within: Within
     resolve: Callable[[Any, Run], Any]
     is_async: bool
     nullable: bool
-    complete: Complete | None
-    course: "Course | None"
     of_list: bool
     nullable_items: bool
+    within: Within = Within((), frozenset())
+    complete: Complete | None = None
+    course: "Course | None" = None
+    expect: Expect | None = None
 
 
 class Course(NamedTuple):
@@ -168,52 +168,38 @@ def _step(executor: "LeafExecutor", parent: Any, name: str, details: list[Any], 
     if definition is None or not _is_resolved_simply(field):
         return None
     arguments = _arguments(executor, definition, field, details[0].node)
-    resolve = _resolution(field, arguments)
     type_: Any = get_nullable_type(definition.type)
-    of_list = is_list_type(type_)
-    nullable, nullable_items = not is_non_null_type(definition.type), of_list and not is_non_null_type(type_.of_type)
-    is_async = field.is_async
-    complete, selection = executor.completion(type_, details)
-    if complete is not None:
-        within = Within(selection.fields if selection else (), frozenset())
-        return Step(
-            name,
-            field.python_name,
-            arguments,
-            None,
-            within,
-            resolve,
-            is_async,
-            nullable,
-            complete,
-            None,
-            of_list,
-            nullable_items,
-        )
-    inner: Any = get_nullable_type(type_.of_type) if of_list else type_
-    if not is_object_type(inner) or has_its_own_type_test(inner):
-        return None
-    fields, deferred, _ = executor.collect_subfields(inner, details)
-    course = None if deferred else course_of(executor, inner, fields, in_list=in_list or of_list)
-    if course is None:
-        return None
-    within = Within(course.plain, frozenset(step.python_name for step in course.steps))
-    prepare = field.metadata.get("reads_ahead")
-    expect = prepare({step.python_name: step.within for step in course.steps}) if prepare else None
-    return Step(
+    step = Step(
         name,
         field.python_name,
         arguments,
-        expect,
-        within,
-        resolve,
-        is_async,
-        nullable,
-        None,
-        course,
-        of_list,
-        nullable_items,
+        _resolution(field, arguments),
+        field.is_async,
+        nullable=not is_non_null_type(definition.type),
+        of_list=is_list_type(type_),
+        nullable_items=is_list_type(type_) and not is_non_null_type(type_.of_type),
     )
+    complete, selection = executor.completion(type_, details)
+    if complete is not None:
+        return step._replace(complete=complete, within=Within(selection.fields if selection else (), frozenset()))
+    return _with_course(executor, step, type_, details, field, in_list=in_list)
+
+
+def _with_course(
+    executor: "LeafExecutor", step: Step, type_: Any, details: list[Any], field: StrawberryField, *, in_list: bool
+) -> Step | None:
+    """The step of a field whose objects have fields that are not plain."""
+    inner: Any = get_nullable_type(type_.of_type) if step.of_list else type_
+    if not is_object_type(inner) or has_its_own_type_test(inner):
+        return None
+    fields, deferred, _ = executor.collect_subfields(inner, details)
+    course = None if deferred else course_of(executor, inner, fields, in_list=in_list or step.of_list)
+    if course is None:
+        return None
+    within = Within(course.plain, frozenset(one.python_name for one in course.steps))
+    prepare = field.metadata.get("reads_ahead")
+    expect = prepare({one.python_name: one.within for one in course.steps}) if prepare else None
+    return step._replace(course=course, within=within, expect=expect)
 
 
 def _is_resolved_simply(field: Any) -> TypeGuard[StrawberryField]:
