@@ -41,7 +41,16 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
 from graphql_schema.inputs import Made
-from graphql_schema.selections import Complete, Plain, SurprisingValueError, has_its_own_type_test, read_plain, settle
+from graphql_schema.selections import (
+    Complete,
+    Expect,
+    Plain,
+    SurprisingValueError,
+    Within,
+    has_its_own_type_test,
+    read_plain,
+    settle,
+)
 
 if TYPE_CHECKING:
     from graphql_schema.executor import LeafExecutor
@@ -70,14 +79,15 @@ class Step(NamedTuple):
     response_name: str
     python_name: str
     arguments: Callable[[Run], dict[str, Any]]
-    read_ahead: Callable[[Any, dict[str, Any], dict[str, dict[str, Any]]], None] | None
     resolve: Callable[[Any, Run], Any]
     is_async: bool
     nullable: bool
-    complete: Complete | None
-    course: "Course | None"
     of_list: bool
     nullable_items: bool
+    within: Within = Within((), frozenset())
+    complete: Complete | None = None
+    course: "Course | None" = None
+    expect: Expect | None = None
 
 
 class Course(NamedTuple):
@@ -93,9 +103,9 @@ async def execute(executor: "LeafExecutor", course: Course) -> dict[str, Any]:
     """The operation's data. Raises whatever surprises."""
     run = Run(executor)
     for step in course.steps:
-        if step.read_ahead is not None and step.course is not None:
+        if step.expect is not None and step.course is not None:
             within = {inner.python_name: inner.arguments(run) for inner in step.course.steps}
-            step.read_ahead(executor.context_value, step.arguments(run), within)
+            step.expect(executor.context_value, step.arguments(run), within)
     return await _follow(course, None, run)
 
 
@@ -158,20 +168,38 @@ def _step(executor: "LeafExecutor", parent: Any, name: str, details: list[Any], 
     if definition is None or not _is_resolved_simply(field):
         return None
     arguments = _arguments(executor, definition, field, details[0].node)
-    begin = (name, field.python_name, arguments, field.metadata.get("read_ahead"), _resolution(field, arguments))
     type_: Any = get_nullable_type(definition.type)
-    of_list = is_list_type(type_)
-    nullable, nullable_items = not is_non_null_type(definition.type), of_list and not is_non_null_type(type_.of_type)
-    is_async = field.is_async
-    complete, _ = executor.completion(type_, details)
+    step = Step(
+        name,
+        field.python_name,
+        arguments,
+        _resolution(field, arguments),
+        field.is_async,
+        nullable=not is_non_null_type(definition.type),
+        of_list=is_list_type(type_),
+        nullable_items=is_list_type(type_) and not is_non_null_type(type_.of_type),
+    )
+    complete, selection = executor.completion(type_, details)
     if complete is not None:
-        return Step(*begin, is_async, nullable, complete, None, of_list, nullable_items)
-    inner: Any = get_nullable_type(type_.of_type) if of_list else type_
+        return step._replace(complete=complete, within=Within(selection.fields if selection else (), frozenset()))
+    return _with_course(executor, step, type_, details, field, in_list=in_list)
+
+
+def _with_course(
+    executor: "LeafExecutor", step: Step, type_: Any, details: list[Any], field: StrawberryField, *, in_list: bool
+) -> Step | None:
+    """The step of a field whose objects have fields that are not plain."""
+    inner: Any = get_nullable_type(type_.of_type) if step.of_list else type_
     if not is_object_type(inner) or has_its_own_type_test(inner):
         return None
     fields, deferred, _ = executor.collect_subfields(inner, details)
-    course = None if deferred else course_of(executor, inner, fields, in_list=in_list or of_list)
-    return course and Step(*begin, is_async, nullable, None, course, of_list, nullable_items)
+    course = None if deferred else course_of(executor, inner, fields, in_list=in_list or step.of_list)
+    if course is None:
+        return None
+    within = Within(course.plain, frozenset(one.python_name for one in course.steps))
+    prepare = field.metadata.get("reads_ahead")
+    expect = prepare({one.python_name: one.within for one in course.steps}) if prepare else None
+    return step._replace(course=course, within=within, expect=expect)
 
 
 def _is_resolved_simply(field: Any) -> TypeGuard[StrawberryField]:

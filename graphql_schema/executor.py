@@ -45,7 +45,7 @@ from strawberry.types.field import StrawberryField
 from graphql_schema.direct import Course, course_of
 from graphql_schema.direct_mutations import mutation_course
 from graphql_schema.inputs import Ready, ready
-from graphql_schema.rows import Rows
+from graphql_schema.rows import Rows, Written
 from graphql_schema.selections import (
     Complete,
     Lasting,
@@ -303,14 +303,17 @@ def _complete_object(
     return read_plain(fields, value)
 
 
+_LISTS = {list, tuple, Rows}
+
+
 def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, values: Any) -> Any:
     """A list's answer: JSON already, where its objects are rows or never change."""
     if inner is not None:
-        if type(values) is Rows:
-            return values.written(inner)
+        if type(values) is Written:
+            return values.answer(inner)
         if type(values) is Lasting:
             return _complete_once(complete, nullable, inner, values)
-    if type(values) is not list and type(values) is not tuple:
+    if type(values) not in _LISTS:
         raise SurprisingValueError
     completed: list[Any] = []
     for value in values:

@@ -6,14 +6,12 @@ Connections are loaded by (pool, first, after): one statement for all pools of a
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import orjson
 from asyncpg import Record
-from graphql import GraphQLError
 from strawberry.dataloader import DataLoader
 
 from app.auth.actor import Actor
@@ -29,7 +27,8 @@ from graphql_schema.auto_purchase import AutoPurchaseSettings, as_auto_purchase
 from graphql_schema.context import Context
 from graphql_schema.members import MEMBER, PoolMember, PoolMemberConnection
 from graphql_schema.node import to_id
-from graphql_schema.pagination import check_first, decode_cursor, encode_cursor, page
+from graphql_schema.pages import Ahead, PageKey, only_of, sequence_of, time_and_id_of
+from graphql_schema.pagination import check_first, encode_cursor, page
 from graphql_schema.pools import CreditPool, as_pool
 from graphql_schema.purchases import (
     CreditPurchase,
@@ -39,14 +38,13 @@ from graphql_schema.purchases import (
     as_purchase,
 )
 from graphql_schema.refunds import Dispute, Refund, as_dispute, as_refund
-from graphql_schema.rows import Rows, as_time
+from graphql_schema.rows import Row, Rows, as_time
 from graphql_schema.subscriptions import Subscription
 from graphql_schema.transactions import TRANSACTION, CreditTransaction, CreditTransactionConnection
 from graphql_schema.viewpoints import Viewpoint
 
 _MOMENTS = [f"purchase.{moment}" for moment in Moment]
 
-PageKey = tuple[UUID, int, str | None]
 PageRows = Callable[[Actor, list[PageKey]], dict[str, Any]]
 
 
@@ -85,12 +83,11 @@ class Loaders:
         self._context = context
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
-        self._ahead: dict[UUID, list[tuple[str, PageKey]]] = {}
+        self._ahead: dict[UUID, Ahead] = {}
 
-    def expect(self, pool_id: UUID, pages: dict[str, PageKey]) -> None:
-        """Pages (`members`, `transactions`) that will be asked of a pool: they are read with it. A page that cannot be is left to its own
-        loader, which says why."""
-        self._ahead[pool_id] = sorted((name, key) for name, key in pages.items() if _is_readable(name, key))
+    def expect(self, pool_id: UUID, ahead: Ahead) -> None:
+        """Pages that will be asked of a pool: they are read with it."""
+        self._ahead[pool_id] = ahead
 
     async def price_bands(self) -> tuple[Band, ...]:
         """The price bands in force at the operation's instant, read once for all its quotes."""
@@ -160,19 +157,20 @@ class Loaders:
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
 
-    async def _pool_with(self, pool_id: UUID, pages: list[tuple[str, PageKey]]) -> tuple[Actor, Sequence[Record]]:
-        """One pool's row; the pages that came with it are put where their loaders will look."""
+    async def _pool_with(self, pool_id: UUID, ahead: Ahead) -> tuple[Actor, Sequence[Record]]:
+        """One pool's row; the pages that come with it are put where their loaders look."""
         actor = (await self._context.session()).actor
-        parameters: dict[str, Any] = {}
-        for name, key in pages:
-            parameters |= _PARAMETERS_OF_ONE[name](actor, key)
-        _, rows = await self._rows(statements.POOL_WITH[tuple(name for name, _ in pages)], pool=pool_id, **parameters)
+        parameters = Viewpoint(actor, pool_id, self._context.now).parameters | {"own": only_of(actor, pool_id)}
+        for one in ahead.pages:
+            parameters |= one.parameters
+        _, rows = await self._rows(ahead.statement, pool=pool_id, **parameters)
+        loaders: dict[str, DataLoader[PageKey, Any]] = {
+            "members": self.members_by_pool,
+            "transactions": self.transactions_by_pool,
+        }
         for row in rows:
-            for name, key in pages:
-                if name == "members":
-                    self.members_by_pool.prime(key, self._member_page(actor, key, row))
-                else:
-                    self.transactions_by_pool.prime(key, self._transaction_page(actor, key, row))
+            for one in ahead.pages:
+                loaders[one.connection].prime(one.key, one.built(row))
         return actor, rows
 
     async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
@@ -211,44 +209,35 @@ class Loaders:
             return _after_time_and_id("members", asked)
 
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> PoolMemberConnection:
-            return self._member_page(actor, key, rows[0] if rows else None)
+            time_zone = rows[0]["time_zone"] if rows else "UTC"
+            return page(
+                PoolMemberConnection,
+                _of_json(rows),
+                key[1],
+                after=key[2] is not None,
+                nodes=lambda shown: Rows(MEMBER, shown, Viewpoint(actor, key[0], self._context.now, time_zone)),
+                cursor=lambda row: encode_cursor("members", as_time(row["created_at"]), row["id"]),
+                pool_key=key[0],
+            )
 
         return await self._pages(statements.MEMBER_PAGES, keys, parameters, build)
 
-    def _member_page(self, actor: Actor, key: PageKey, row: Record | None) -> PoolMemberConnection:
-        """Out of a row that holds a page's JSON and its pool's time zone; None: a pool that is not to be seen."""
-        viewpoint = Viewpoint(actor, key[0], self._context.now, row["time_zone"] if row else "UTC")
-        return page(
-            PoolMemberConnection,
-            orjson.loads(row["members"] or b"[]") if row else [],
-            key[1],
-            after=key[2] is not None,
-            nodes=lambda shown: Rows(MEMBER, shown, viewpoint),
-            cursor=lambda row: encode_cursor("members", as_time(row["created_at"]), row["id"]),
-            pool_key=key[0],
-        )
-
     async def _transaction_pages(self, keys: list[PageKey]) -> list[CreditTransactionConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
-            after = [_sequence_of(cursor) for _, _, cursor in asked]
-            return {"after_sequences": after, "own": [_only_of(actor, pool) for pool, _, _ in asked]}
+            after = [sequence_of(cursor) for _, _, cursor in asked]
+            return {"after_sequences": after, "own": [only_of(actor, pool) for pool, _, _ in asked]}
 
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> CreditTransactionConnection:
-            return self._transaction_page(actor, key, rows[0])
+            return page(
+                CreditTransactionConnection,
+                _of_json(rows),
+                key[1],
+                after=key[2] is not None,
+                nodes=lambda shown: Rows(TRANSACTION, shown, Viewpoint(actor, key[0], self._context.now)),
+                cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
+            )
 
         return await self._pages(statements.TRANSACTION_PAGES, keys, parameters, build)
-
-    def _transaction_page(self, actor: Actor, key: PageKey, row: Record) -> CreditTransactionConnection:
-        """Out of a row that holds a page's JSON."""
-        viewpoint = Viewpoint(actor, key[0], self._context.now)
-        return page(
-            CreditTransactionConnection,
-            orjson.loads(row["transactions"] or b"[]"),
-            key[1],
-            after=key[2] is not None,
-            nodes=lambda shown: Rows(TRANSACTION, shown, viewpoint),
-            cursor=lambda row: encode_cursor("transactions", str(row["sequence"])),
-        )
 
     async def _purchase_pages(self, keys: list[PageKey]) -> list[CreditPurchaseConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
@@ -325,53 +314,11 @@ class Loaders:
         return [built[key] for key in keys]
 
 
-def _is_readable(name: str, key: PageKey) -> bool:
-    try:
-        check_first(key[1])
-        _sequence_of(key[2]) if name == "transactions" else _time_and_id_of(name, key[2])
-    except GraphQLError:
-        return False
-    return True
-
-
-def _members_of_one(_: Actor, key: PageKey) -> dict[str, Any]:
-    at, member_id = _time_and_id_of("members", key[2])
-    return {"member_rows": key[1] + 1, "member_time": at, "member_id": member_id}
-
-
-def _transactions_of_one(actor: Actor, key: PageKey) -> dict[str, Any]:
-    return {"transaction_rows": key[1] + 1, "sequence": _sequence_of(key[2]), "own": _only_of(actor, key[0])}
-
-
-_PARAMETERS_OF_ONE = {"members": _members_of_one, "transactions": _transactions_of_one}
-
-
-def _only_of(actor: Actor, pool_id: UUID) -> UUID | None:
-    """Whose entries of a pool the actor sees; None: everybody's."""
-    return None if actor.can(pool_id, Permission.VIEW_OTHER_USAGE) else actor.user_id
-
-
-def _sequence_of(cursor: str | None) -> int | None:
-    after = decode_cursor("transactions", cursor, _sequence)
-    return after[0] if after else None
-
-
-def _sequence(text: str) -> tuple[int]:
-    number = int(text)
-    if not 0 < number < 2**63:
-        raise ValueError
-    return (number,)
-
-
-def _time_and_id(at: str, key: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(at).astimezone(UTC), UUID(key)
-
-
-def _time_and_id_of(connection: str, cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    after = decode_cursor(connection, cursor, _time_and_id)
-    return (after[0], after[1]) if after else (None, None)
+def _of_json(found: list[Record]) -> list[Row]:
+    """The rows of a page that came as one text; nothing, where the pool is not to be seen or the page is empty."""
+    return orjson.loads(found[0]["page"] or "[]") if found else []
 
 
 def _after_time_and_id(connection: str, asked: list[PageKey]) -> dict[str, Any]:
-    after = [_time_and_id_of(connection, cursor) for _, _, cursor in asked]
+    after = [time_and_id_of(connection, cursor) for _, _, cursor in asked]
     return {"after_times": [at for at, _ in after], "after_ids": [key for _, key in after]}

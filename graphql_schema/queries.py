@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -17,22 +16,14 @@ from graphql_schema import statements
 from graphql_schema.context import Context, Info
 from graphql_schema.errors import as_user_error
 from graphql_schema.node import Node, split_id, to_id, uuid_of
+from graphql_schema.pages import pages_ahead
 from graphql_schema.payment_methods import card_by_id
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
-from graphql_schema.selections import read_ahead
+from graphql_schema.selections import reads_ahead
 from graphql_schema.spending import ReservationView, as_reservation, reservation_key
 from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, tier_list, tiers_of
 from graphql_schema.users import Tenant, User, Viewer, as_user
-
-
-def _expect_pages(context: Context, arguments: dict[str, Any], fields: dict[str, dict[str, Any]]) -> None:
-    pool_id = uuid_of(arguments["id"], "CreditPool")
-    pages = {name: fields[name] for name in ("members", "transactions") if name in fields}
-    if pool_id and pages:
-        context.loaders.expect(
-            pool_id, {name: (pool_id, one["first"], one.get("after")) for name, one in pages.items()}
-        )
 
 
 @strawberry.type
@@ -78,7 +69,7 @@ class Query:
 
     @strawberry.field(
         description="A pool that the viewer belongs to; null if there is none with this id.",
-        metadata=read_ahead(_expect_pages),
+        metadata=reads_ahead(pages_ahead),
     )
     async def pool(self, info: Info, id: strawberry.ID) -> CreditPool | None:
         await info.context.session()

@@ -20,10 +20,21 @@ _settled: set[type] = {str, int, float, bool, list, tuple}
 ASKED_ONCE = {"asked_once": True}
 
 
-def read_ahead(hook: Callable[[Any, dict[str, Any], dict[str, dict[str, Any]]], None]) -> dict[str, Any]:
-    """Metadata of a root field: before the direct path resolves it, `hook` is told the context, the field's arguments, and by their
-    Python names the arguments of those of its fields that have resolvers, so that one statement reads what several would."""
-    return {"read_ahead": hook}
+class Within(NamedTuple):
+    """What is asked of a field that a document has within another one: its plain fields, and the Python names of the others."""
+
+    plain: tuple["Plain", ...]
+    others: frozenset[str]
+
+
+# Told the context, a field's arguments, and by their Python names those of its fields that have resolvers.
+Expect = Callable[[Any, dict[str, Any], dict[str, dict[str, Any]]], None]
+
+
+def reads_ahead(prepare: Callable[[dict[str, Within]], Expect | None]) -> dict[str, Any]:
+    """Metadata of a root field. `prepare` is told once for a document what is asked within the field; what it returns is called each time
+    before the direct path resolves the field, so that one statement reads what several would."""
+    return {"reads_ahead": prepare}
 
 
 class SurprisingValueError(Exception):
@@ -47,7 +58,6 @@ class Selection:
 
     def __init__(self, fields: tuple[Plain, ...]) -> None:
         self.fields = fields
-        self.writers: dict[Any, Any] = {}  # by the shape of the rows (rows.py)
 
 
 class Lasting(list[Any]):

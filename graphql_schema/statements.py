@@ -4,7 +4,66 @@ Each statement filters by tenant_id itself (the index, and one shard on Citus); 
 that one statement serves any number of parents. A page asks for one row more than it shows: that one says that there is a next page.
 """
 
+from collections.abc import Mapping
+
 from app.tenancy import Read
+from graphql_schema.rows import time_text
+
+_POOLS = """
+    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
+           p.balance_available, p.balance_reserved, p.shortfall_credits,
+           p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
+           p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
+           o.id AS owner_id, o.email AS owner_email, o.display_name AS owner_display_name,
+           s.id AS subscription_id, s.tier_id AS subscription_tier_id, s.status AS subscription_status,
+           s.billing_cycle AS subscription_billing_cycle, s.seat_count AS subscription_seat_count,
+           s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
+           s.current_period_end AS subscription_current_period_end,
+           s.cancel_at_period_end AS subscription_cancel_at_period_end,
+           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id{columns}
+      FROM credit_pools p
+      JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
+      LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
+                               AND s.status NOT IN ('canceled', 'incomplete_expired')
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id{pages}
+     WHERE p.tenant_id = :tenant AND p.id = {wanted}"""
+
+POOLS = Read(_POOLS.format(columns="", pages="", wanted="ANY(CAST(:pools AS uuid[]))"))
+
+_WRITTEN_PAGES = {
+    "members": f"""
+      CROSS JOIN LATERAL (SELECT (CAST(:now AS timestamptz) AT TIME ZONE p.time_zone)::date AS today OFFSET 0) d
+      CROSS JOIN LATERAL (
+           SELECT string_agg(to_json(n.node)::text, E'\\n') AS members, array_agg(n.key) AS members_keys
+             FROM (SELECT {{node}} AS node, {time_text("r.created_at")} || ' ' || r.id AS key
+                     FROM credit_pool_members r
+                     JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
+                    WHERE r.tenant_id = :tenant AND r.pool_id = p.id
+                      AND (CAST(:member_id AS uuid) IS NULL
+                           OR (r.created_at, r.id) > (CAST(:member_time AS timestamptz), CAST(:member_id AS uuid)))
+                    ORDER BY r.created_at, r.id
+                    LIMIT :member_rows) n) members_page""",  # noqa: S608
+    "transactions": """
+      CROSS JOIN LATERAL (
+           SELECT string_agg(to_json(n.node)::text, E'\\n') AS transactions, array_agg(n.key) AS transactions_keys
+             FROM (SELECT {node} AS node, r.sequence::text AS key
+                     FROM credit_transactions r
+                     LEFT JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
+                    WHERE r.tenant_id = :tenant AND r.pool_id = p.id
+                      AND r.sequence < coalesce(CAST(:sequence AS bigint), 9223372036854775807)
+                      AND (CAST(:own AS uuid) IS NULL OR r.user_id = CAST(:own AS uuid))
+                    ORDER BY r.sequence DESC
+                    LIMIT :transaction_rows) n) transactions_page""",
+}  # fmt: skip
+
+
+def pool_with(nodes: Mapping[str, str]) -> Read:
+    """One pool (`:pool`) with a page of each of its connections that are named, by the SQL for their nodes (rows.py). Of a page come the
+    nodes as JSON, one a line, and their keys for cursors, one more than is shown."""
+    columns = "".join(f", {name}, {name}_keys" for name in nodes)
+    pages = "".join(_WRITTEN_PAGES[name].format(node=node) for name, node in nodes.items())
+    return Read(_POOLS.format(columns=columns, pages=pages, wanted=":pool"))
+
 
 AUTO_PURCHASES = Read("""
     SELECT p.id AS pool, p.time_zone, p.currency, a.*,
@@ -42,17 +101,13 @@ MEMBERS_BY_USER = Read(f"""
       JOIN credit_pools p ON p.tenant_id = :tenant AND p.id = m.pool_id
 """)  # noqa: S608
 
-# A page of one pool `p`: json_agg is null where there is none.
-_MEMBER_PAGE = f"""
-           (SELECT json_agg(m) FROM ({_MEMBER}
-             WHERE m.tenant_id = :tenant AND m.pool_id = p.id
-               AND ({{after_id}} IS NULL OR (m.created_at, m.id) > ({{after_time}}, {{after_id}}))
-             ORDER BY m.created_at, m.id
-             LIMIT {{rows}}) m)::text AS members"""  # noqa: S608
-
 MEMBER_PAGES = Read(f"""
     SELECT p.id AS pool_id, p.time_zone,
-           {_MEMBER_PAGE.format(after_id="wanted.after_id", after_time="wanted.after_time", rows=":rows")}
+           (SELECT json_agg(m) FROM ({_MEMBER}
+             WHERE m.tenant_id = :tenant AND m.pool_id = p.id
+               AND (wanted.after_id IS NULL OR (m.created_at, m.id) > (wanted.after_time, wanted.after_id))
+             ORDER BY m.created_at, m.id
+             LIMIT :rows) m)::text AS page
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_times AS timestamptz[]), CAST(:after_ids AS uuid[]))
            AS wanted(pool_id, after_time, after_id)
       JOIN credit_pools p ON p.tenant_id = :tenant AND p.id = wanted.pool_id
@@ -84,19 +139,16 @@ _ENTRY = """
       LEFT JOIN users u ON u.tenant_id = t.tenant_id AND u.id = t.user_id"""
 
 # `own` limits a pool's page to the viewer's entries: they lack VIEW_OTHER_USAGE there.
-_TRANSACTION_PAGE = f"""
-           (SELECT json_agg(t) FROM ({_ENTRY}
-             WHERE t.tenant_id = :tenant AND t.pool_id = p.id
-               AND t.sequence < coalesce({{after}}, 9223372036854775807)
-               AND ({{own}} IS NULL OR t.user_id = {{own}})
-             ORDER BY t.sequence DESC
-             LIMIT {{rows}}) t)::text AS transactions"""  # noqa: S608
-
-# `own` limits a pool's page to the viewer's entries: they lack VIEW_OTHER_USAGE there.
 TRANSACTION_PAGES = Read(f"""
-    SELECT p.id AS pool_id, {_TRANSACTION_PAGE.format(after="p.after_sequence", own="p.own", rows=":rows")}
+    SELECT wanted.pool_id,
+           (SELECT json_agg(t) FROM ({_ENTRY}
+             WHERE t.tenant_id = :tenant AND t.pool_id = wanted.pool_id
+               AND t.sequence < coalesce(wanted.after_sequence, 9223372036854775807)
+               AND (wanted.own IS NULL OR t.user_id = wanted.own)
+             ORDER BY t.sequence DESC
+             LIMIT :rows) t)::text AS page
       FROM unnest(CAST(:pools AS uuid[]), CAST(:after_sequences AS bigint[]), CAST(:own AS uuid[]))
-           AS p(id, after_sequence, own)
+           AS wanted(pool_id, after_sequence, own)
 """)  # noqa: S608
 
 TRANSACTION = Read(f"""
@@ -104,41 +156,6 @@ TRANSACTION = Read(f"""
       FROM ({_ENTRY}
      WHERE t.tenant_id = :tenant AND t.id = :id) t
 """)  # noqa: S608
-
-_POOLS = """
-    SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
-           p.balance_available, p.balance_reserved, p.shortfall_credits,
-           p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
-           p.purchased_total, p.purchased_remaining, p.bonus_total, p.bonus_remaining,
-           o.id AS owner_id, o.email AS owner_email, o.display_name AS owner_display_name,
-           s.id AS subscription_id, s.tier_id AS subscription_tier_id, s.status AS subscription_status,
-           s.billing_cycle AS subscription_billing_cycle, s.seat_count AS subscription_seat_count,
-           s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
-           s.current_period_end AS subscription_current_period_end,
-           s.cancel_at_period_end AS subscription_cancel_at_period_end,
-           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id{pages}
-      FROM credit_pools p
-      JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
-      LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
-                               AND s.status NOT IN ('canceled', 'incomplete_expired')
-      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
-     WHERE p.tenant_id = :tenant AND p.id = {wanted}"""
-
-POOLS = Read(_POOLS.format(pages="", wanted="ANY(CAST(:pools AS uuid[]))"))
-
-# One pool with first pages of what hangs on it, by their names: one message instead of two or three.
-_PAGES_OF_ONE = {
-    "members": _MEMBER_PAGE.format(
-        after_id="CAST(:member_id AS uuid)", after_time="CAST(:member_time AS timestamptz)", rows=":member_rows"
-    ),
-    "transactions": _TRANSACTION_PAGE.format(
-        after="CAST(:sequence AS bigint)", own="CAST(:own AS uuid)", rows=":transaction_rows"
-    ),
-}
-POOL_WITH: dict[tuple[str, ...], Read] = {
-    names: Read(_POOLS.format(pages="".join(f",{_PAGES_OF_ONE[one]}" for one in names), wanted=":pool"))
-    for names in (("members",), ("transactions",), ("members", "transactions"))
-}
 
 _PURCHASE_COLUMNS = """
     c.id, c.pool_id, c.user_id, c.status, c.credits_amount, c.bonus_credits, c.total_credits, c.unit_price_cents,
