@@ -1,9 +1,10 @@
 """What holds for every HTTP answer: a request id, the host it was meant for, security headers, and no exception that gets out."""
 
-import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
+from random import getrandbits
 from urllib.parse import urlsplit
 
 import orjson
@@ -35,6 +36,7 @@ class Edge:
         self._any_address = settings.env == "development"
         self._headers = security_headers(settings)
         self._names = frozenset(name for name, _ in self._headers)
+        self._serves = lru_cache(maxsize=1024)(self._is_served)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,7 +65,7 @@ class Edge:
             await send(message)
 
         try:
-            if not self._serves(host.decode("latin-1")) and path not in ASKED_BY_ANY_NAME:
+            if not self._serves(host) and path not in ASKED_BY_ANY_NAME:
                 await _answer(send_with_headers, 421, "WRONG_HOST", "This portal is not served under that host name.")
                 return
             await (by_machine or self._app)(scope, receive, send_with_headers)
@@ -81,8 +83,8 @@ class Edge:
             return own + self._headers
         return own + [header for header in self._headers if header[0] not in named]
 
-    def _serves(self, host: str) -> bool:
-        name = _host_name(host)
+    def _is_served(self, host: bytes) -> bool:
+        name = _host_name(host.decode("latin-1"))
         # An address can't be rebound to another one as a name can.
         return name in self._hosts or (self._any_address and _is_address(name))
 
@@ -136,7 +138,8 @@ def content_security_policy(settings: Settings, *, playground: bool = False) -> 
 
 
 def _request_id(given: bytes) -> str:
-    return given.decode() if REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+    # It names a request and protects nothing, so it needs no system call. Processes that are forked are seeded anew.
+    return given.decode() if REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 
 def _host_name(host: str) -> str:

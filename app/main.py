@@ -43,7 +43,7 @@ from graphql_schema.server import GraphQLEndpoint
 log = structlog.get_logger("portal")
 
 READY_SECONDS = 3.0
-WEBHOOKS = "/webhooks/stripe"
+GRAPHQL, WEBHOOKS = "/graphql", "/webhooks/stripe"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -66,8 +66,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     inbox = Inbox(settings.database_worker_url)
     metrics = Metrics() if settings.metrics_token else None
     webhook = StripeWebhook(gateway, inbox, livemode=_is_live(settings), metrics=metrics)
+    graphql = _graphql(settings, database, gateway, identity)
     routes = [
-        Route("/graphql", _graphql(settings, database, gateway, identity)),
+        Route(GRAPHQL, graphql),
         *session_routes(identity, profiles_in(database)),
         Route(WEBHOOKS, webhook, methods=["POST"]),
         Route("/receipts/{purchase}.pdf", _receipts(settings, database, identity).__call__),
@@ -87,9 +88,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
         finally:
             await asyncio.gather(gateway.close(), identity.close(), inbox.close(), database.close())
 
-    return Starlette(
-        routes=routes, middleware=[Middleware(Edge, settings, posts={WEBHOOKS: webhook})], lifespan=lifespan
-    )
+    edge = Middleware(Edge, settings, posts={GRAPHQL: graphql, WEBHOOKS: webhook})
+    return Starlette(routes=routes, middleware=[edge], lifespan=lifespan)
 
 
 def _graphql(settings: Settings, database: Database, gateway: Gateway, identity: Identity) -> GraphQLEndpoint:

@@ -102,7 +102,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._joining.flush()
         super().on_response_complete()
-        if not self._body_complete and not self.transport.is_closing():
+        # The answer may be an earlier request's: then the body that is still coming has its own time.
+        if self.cycle.response_complete and not self._body_complete and not self.transport.is_closing():
             self._cut_after(LINGER_SECONDS)
 
     def pause_writing(self) -> None:

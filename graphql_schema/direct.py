@@ -12,13 +12,19 @@ awaited fields in the objects of a list), there is no course, and graphql-core e
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from inspect import isawaitable
 from operator import attrgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from graphql import (
+    FieldNode,
+    GraphQLBoolean,
     GraphQLField,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLString,
     Undefined,
     VariableNode,
     get_nullable_type,
@@ -34,11 +40,22 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
-from graphql_schema.selections import Complete, Plain, SurprisingValueError, has_its_own_type_test, read_plain, settle
+from graphql_schema.inputs import Made
+from graphql_schema.selections import (
+    Complete,
+    Expect,
+    Plain,
+    SurprisingValueError,
+    Within,
+    has_its_own_type_test,
+    read_plain,
+    settle,
+)
 
 if TYPE_CHECKING:
     from graphql_schema.executor import LeafExecutor
 
+_AS_THEY_ARE = {GraphQLID, GraphQLString, GraphQLInt, GraphQLBoolean}  # what these coerced, resolvers get
 _UNCHANGING = (str, int, float, bool, Decimal, Enum, NoneType)
 
 
@@ -60,13 +77,17 @@ class Step(NamedTuple):
     """A field that is not plain: how it is resolved, and its value completed (at once, or by a course of its own)."""
 
     response_name: str
+    python_name: str
+    arguments: Callable[[Run], dict[str, Any]]
     resolve: Callable[[Any, Run], Any]
     is_async: bool
     nullable: bool
-    complete: Complete | None
-    course: "Course | None"
     of_list: bool
     nullable_items: bool
+    within: Within = Within((), frozenset())
+    complete: Complete | None = None
+    course: "Course | None" = None
+    expect: Expect | None = None
 
 
 class Course(NamedTuple):
@@ -80,7 +101,12 @@ class Course(NamedTuple):
 
 async def execute(executor: "LeafExecutor", course: Course) -> dict[str, Any]:
     """The operation's data. Raises whatever surprises."""
-    return await _follow(course, None, Run(executor))
+    run = Run(executor)
+    for step in course.steps:
+        if step.expect is not None and step.course is not None:
+            within = {inner.python_name: inner.arguments(run) for inner in step.course.steps}
+            step.expect(executor.context_value, step.arguments(run), within)
+    return await _follow(course, None, run)
 
 
 async def _follow(course: Course, source: Any, run: Run) -> dict[str, Any]:
@@ -141,20 +167,39 @@ def _step(executor: "LeafExecutor", parent: Any, name: str, details: list[Any], 
     field = definition.extensions.get("strawberry-definition") if definition else None
     if definition is None or not _is_resolved_simply(field):
         return None
-    resolve = _resolution(executor, definition, field, details[0].node)
+    arguments = _arguments(executor, definition, field, details[0].node)
     type_: Any = get_nullable_type(definition.type)
-    of_list = is_list_type(type_)
-    nullable, nullable_items = not is_non_null_type(definition.type), of_list and not is_non_null_type(type_.of_type)
-    is_async = field.is_async
-    complete, _ = executor.completion(type_, details)
+    step = Step(
+        name,
+        field.python_name,
+        arguments,
+        _resolution(field, arguments),
+        field.is_async,
+        nullable=not is_non_null_type(definition.type),
+        of_list=is_list_type(type_),
+        nullable_items=is_list_type(type_) and not is_non_null_type(type_.of_type),
+    )
+    complete, selection = executor.completion(type_, details)
     if complete is not None:
-        return Step(name, resolve, is_async, nullable, complete, None, of_list, nullable_items)
-    inner: Any = get_nullable_type(type_.of_type) if of_list else type_
+        return step._replace(complete=complete, within=Within(selection.fields if selection else (), frozenset()))
+    return _with_course(executor, step, type_, details, field, in_list=in_list)
+
+
+def _with_course(
+    executor: "LeafExecutor", step: Step, type_: Any, details: list[Any], field: StrawberryField, *, in_list: bool
+) -> Step | None:
+    """The step of a field whose objects have fields that are not plain."""
+    inner: Any = get_nullable_type(type_.of_type) if step.of_list else type_
     if not is_object_type(inner) or has_its_own_type_test(inner):
         return None
     fields, deferred, _ = executor.collect_subfields(inner, details)
-    course = None if deferred else course_of(executor, inner, fields, in_list=in_list or of_list)
-    return course and Step(name, resolve, is_async, nullable, None, course, of_list, nullable_items)
+    course = None if deferred else course_of(executor, inner, fields, in_list=in_list or step.of_list)
+    if course is None:
+        return None
+    within = Within(course.plain, frozenset(one.python_name for one in course.steps))
+    prepare = field.metadata.get("reads_ahead")
+    expect = prepare({one.python_name: one.within for one in course.steps}) if prepare else None
+    return step._replace(course=course, within=within, expect=expect)
 
 
 def _is_resolved_simply(field: Any) -> TypeGuard[StrawberryField]:
@@ -169,14 +214,11 @@ def _is_resolved_simply(field: Any) -> TypeGuard[StrawberryField]:
     )
 
 
-def _resolution(
-    executor: "LeafExecutor", definition: GraphQLField, field: StrawberryField, node: Any
-) -> Callable[[Any, Run], Any]:
+def _resolution(field: StrawberryField, arguments: Callable[[Run], dict[str, Any]]) -> Callable[[Any, Run], Any]:
     resolver = field.base_resolver
     if resolver is None:
         read = attrgetter(field.python_name)
         return lambda source, _run: read(source)
-    arguments = _arguments(executor, definition, field, node)
     takes_self, takes_info = resolver.self_parameter is not None, resolver.info_parameter
     parents = [one.name for one in (resolver.parent_parameter, resolver.root_parameter) if one is not None]
 
@@ -192,21 +234,52 @@ def _resolution(
 
 
 def _arguments(
-    executor: "LeafExecutor", definition: GraphQLField, field: StrawberryField, node: Any
+    executor: "LeafExecutor", definition: GraphQLField, field: StrawberryField, node: FieldNode
 ) -> Callable[[Run], dict[str, Any]]:
-    """The resolver's arguments: looked up once where the document itself says them."""
-    converter = executor.schema.extensions["strawberry-definition"].schema_converter
+    """The resolver's arguments, a new dictionary each time: what the document itself says is looked up once, and variables of the
+    built-in scalars are taken as they are."""
+    convert = partial(_converted, executor, field)
 
     def arguments(run: Run) -> dict[str, Any]:
-        values = get_argument_values(definition, node, run.variable_values)
-        return convert_arguments(  # a new dictionary each time
-            values, field.arguments, scalar_registry=converter.scalar_registry, config=converter.config, info=run.info
-        )
+        return convert(get_argument_values(definition, node, run.variable_values), run)
 
-    if _names_a_variable(node):
+    said = node.arguments or ()
+    given = {one.name.value: one.value for one in said}
+    variables = {name: value.name.value for name, value in given.items() if isinstance(value, VariableNode)}
+    others = FieldNode(name=node.name, arguments=tuple(one for one in said if one.name.value not in variables))
+    if _names_a_variable(others) or any(
+        get_nullable_type(definition.args[name].type) not in _AS_THEY_ARE for name in variables
+    ):
         return arguments
-    said = arguments(Run(executor))
-    return (lambda _run: said.copy()) if all(isinstance(one, _UNCHANGING) for one in said.values()) else arguments
+    unsaid = {name: argument for name, argument in definition.args.items() if name not in variables}
+    fixed = convert(get_argument_values(GraphQLField(definition.type, args=unsaid), others), Run(executor))
+    if not all(isinstance(one, _UNCHANGING) for one in fixed.values()):
+        return arguments
+    name_of = executor.converter.config.name_converter.get_graphql_name
+    names = {name_of(one): one.python_name for one in field.arguments}
+    wanted = [(names[name], variable) for name, variable in variables.items()]
+
+    def plain_arguments(run: Run) -> dict[str, Any]:
+        values, found = run.variable_values.coerced, fixed.copy()
+        for name, variable in wanted:
+            value = values.get(variable)
+            if value is None:  # left out, or null: the argument's default decides
+                return arguments(run)
+            found[name] = value
+        return found
+
+    return plain_arguments
+
+
+def _converted(executor: "LeafExecutor", field: StrawberryField, values: dict[str, Any], run: Run) -> dict[str, Any]:
+    converter = executor.converter
+    name_of = converter.config.name_converter.get_graphql_name
+    given = {one.python_name: values.get(name_of(one)) for one in field.arguments}
+    if all(type(value) is Made for value in given.values()):
+        return given
+    return convert_arguments(
+        values, field.arguments, scalar_registry=converter.scalar_registry, config=converter.config, info=run.info
+    )
 
 
 def _names_a_variable(node: Any) -> bool:

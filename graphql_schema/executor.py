@@ -10,12 +10,13 @@ unexpected type) graphql-core does the whole object over, and says what there is
 from collections.abc import Awaitable, Callable
 from functools import cache, lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import orjson
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     GraphQLBoolean,
     GraphQLField,
     GraphQLID,
@@ -35,14 +36,16 @@ from graphql import (
     is_non_null_type,
     is_object_type,
 )
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 from orjson import Fragment
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from graphql_schema.direct import Course, course_of
+from graphql_schema.direct_mutations import mutation_course
 from graphql_schema.inputs import Ready, ready
-from graphql_schema.rows import Rows
+from graphql_schema.rows import Rows, Written
 from graphql_schema.selections import (
     Complete,
     Lasting,
@@ -99,6 +102,8 @@ class Shared:
 class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
     """Give it to strawberry.Schema as `execution_context_class`. Every answer is the same, byte for byte (tests/edge/test_executor.py)."""
 
+    _left_out: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # what __init__ is still to be called with
+
     def __init__(self, *args: Any, shared: Shared | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._attributes = _attributes_by_schema.setdefault(self.schema, {})
@@ -119,9 +124,29 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
         values = operation.values(raw or {}) if operation is not None else None
         if operation is None or values is None or not given.keys() <= _PASSED_ON:
             return super().build(schema, document, *args, **kwargs)
+        return cls.__new__(cls).begin(schema, context, operation, values, given)
+
+    def begin(
+        self, schema: GraphQLSchema, context: Any, ready: Ready, values: VariableValues, given: dict[str, Any]
+    ) -> Self:
+        """Start out with what the direct path needs; graphql-core's thirty fields, some of them in cycles, are made when it is its turn."""
+        self.schema, self.context_value, self._shared = schema, context, given["shared"]
+        self.operation, self.variable_values = ready.operation, values
+        fragments = (ready.fragment_definitions, ready.fragments)
         resolvers = (default_field_resolver, default_type_resolver, default_field_resolver)
-        fragments = (operation.fragment_definitions, operation.fragments)
-        return cls(schema, *fragments, None, context, operation.operation, values, *resolvers, **given)
+        self._left_out = (schema, *fragments, None, context, ready.operation, values, *resolvers), given
+        return self
+
+    def make_whole(self) -> None:
+        """Before graphql-core, or anything of its fields, is needed."""
+        if self._left_out is not None:
+            (positional, named), self._left_out = self._left_out, None
+            LeafExecutor.__init__(self, *positional, **named)
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """Execute the operation as graphql-core does."""
+        self.make_whole()
+        return super().execute_operation(serially)
 
     def execute_collected_root_fields(
         self,
@@ -182,16 +207,31 @@ class LeafExecutor(StrawberryGraphQLCoreExecutionContext):
                 self._surprised.add(key)
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
 
+    @property
+    def converter(self) -> Any:
+        """Strawberry's own, with the schema's names and scalars."""
+        return self.schema.extensions["strawberry-definition"].schema_converter
+
     def course(self) -> Course | None:
         """How the operation is executed on the direct path; None if it is not: graphql-core has to collect its fields first, once."""
         fields = self._shared.roots.get(id(self.operation))
-        if fields is None or self.operation.operation is not OperationType.QUERY:
+        root = self.schema.get_root_type(self.operation.operation)
+        if fields is None or root is None:
             return None
         known = self._shared.courses
         if id(fields) not in known:
-            root = self.schema.get_root_type(OperationType.QUERY)
-            known[id(fields)] = course_of(self, root, fields) if root is not None else None
+            self.make_whole()
+            find = mutation_course if self.operation.operation is OperationType.MUTATION else course_of
+            known[id(fields)] = find(self, root, fields)
         return known[id(fields)]
+
+    async def executed(self) -> ExecutionResult:
+        """The operation's result as graphql-core finds it, with the fast path of plain fields."""
+        result: Any = self.execute_operation()
+        if self.is_awaitable(result):
+            result = await result
+        assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
+        return result
 
     def plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> Plan:
         """Which of an object's fields are plain."""
@@ -263,14 +303,17 @@ def _complete_object(
     return read_plain(fields, value)
 
 
+_LISTS = {list, tuple, Rows}
+
+
 def _complete_list(complete: Complete, nullable: bool, inner: Selection | None, values: Any) -> Any:
     """A list's answer: JSON already, where its objects are rows or never change."""
     if inner is not None:
-        if type(values) is Rows:
-            return values.written(inner)
+        if type(values) is Written:
+            return values.answer(inner)
         if type(values) is Lasting:
             return _complete_once(complete, nullable, inner, values)
-    if type(values) is not list and type(values) is not tuple:
+    if type(values) not in _LISTS:
         raise SurprisingValueError
     completed: list[Any] = []
     for value in values:

@@ -23,6 +23,7 @@ from graphql import (
     OperationDefinitionNode,
     Undefined,
     get_nullable_type,
+    is_input_object_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
@@ -40,6 +41,12 @@ Coerce = Callable[[Any], Any]  # a JSON value that is not null -> the resolver's
 _UNCHANGING = (str, int, float, bool, Decimal, NoneType, UndefinedType)  # what any operation may be given as a default
 _UNCHANGED: dict[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 T = TypeVar("T")
+
+
+class Made(list[Any]):
+    """A list of direct inputs: resolvers get it as it is."""
+
+    __slots__ = ()
 
 
 class SurprisingInputError(Exception):
@@ -155,8 +162,9 @@ def _coercion(type_: Any) -> Coerce | None:
     if is_leaf_type(type_):
         return type_.coerce_input_value
     if is_list_type(type_):
-        coerce = _coercion(get_nullable_type(type_.of_type))
-        return coerce and partial(_coerce_list, coerce, not is_non_null_type(type_.of_type))
+        inner = get_nullable_type(type_.of_type)
+        coerce, kind = _coercion(inner), Made if is_input_object_type(inner) else list
+        return coerce and partial(_coerce_list, kind, coerce, not is_non_null_type(type_.of_type))
     origin = getattr(type_.extensions.get("strawberry-definition"), "origin", None)
     if origin is None or definition(origin).from_input is not _from_input or definition(origin).is_one_of:
         return None
@@ -179,10 +187,10 @@ def _object_coercion(type_: GraphQLInputObjectType, origin: type) -> Coerce | No
     return partial(_coerce_object, origin, fields, defaults, required)
 
 
-def _coerce_list(coerce: Coerce, nullable: bool, values: Any) -> list[Any]:
+def _coerce_list(kind: type[list[Any]], coerce: Coerce, nullable: bool, values: Any) -> list[Any]:
     if type(values) is not list or (not nullable and None in values):
         raise SurprisingInputError
-    return [None if value is None else coerce(value) for value in values]
+    return kind([None if value is None else coerce(value) for value in values])
 
 
 def _coerce_object(

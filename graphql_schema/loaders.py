@@ -6,7 +6,6 @@ Connections are loaded by (pool, first, after): one statement for all pools of a
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -28,7 +27,8 @@ from graphql_schema.auto_purchase import AutoPurchaseSettings, as_auto_purchase
 from graphql_schema.context import Context
 from graphql_schema.members import MEMBER, PoolMember, PoolMemberConnection
 from graphql_schema.node import to_id
-from graphql_schema.pagination import check_first, decode_cursor, encode_cursor, page
+from graphql_schema.pages import Ahead, PageKey, only_of, sequence_of, time_and_id_of
+from graphql_schema.pagination import check_first, encode_cursor, page
 from graphql_schema.pools import CreditPool, as_pool
 from graphql_schema.purchases import (
     CreditPurchase,
@@ -45,7 +45,6 @@ from graphql_schema.viewpoints import Viewpoint
 
 _MOMENTS = [f"purchase.{moment}" for moment in Moment]
 
-PageKey = tuple[UUID, int, str | None]
 PageRows = Callable[[Actor, list[PageKey]], dict[str, Any]]
 
 
@@ -84,6 +83,11 @@ class Loaders:
         self._context = context
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
+        self._ahead: dict[UUID, Ahead] = {}
+
+    def expect(self, pool_id: UUID, ahead: Ahead) -> None:
+        """Pages that will be asked of a pool: they are read with it."""
+        self._ahead[pool_id] = ahead
 
     async def price_bands(self) -> tuple[Band, ...]:
         """The price bands in force at the operation's instant, read once for all its quotes."""
@@ -148,9 +152,26 @@ class Loaders:
         return session.actor, await session.tx.read(statement, tenant=session.tx.tenant_id, **parameters)
 
     async def _pools(self, ids: list[UUID]) -> list[CreditPool | None]:
-        actor, rows = await self._rows(statements.POOLS, pools=ids)
+        ahead = self._ahead.get(ids[0]) if len(ids) == 1 else None
+        actor, rows = await (self._pool_with(ids[0], ahead) if ahead else self._rows(statements.POOLS, pools=ids))
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
+
+    async def _pool_with(self, pool_id: UUID, ahead: Ahead) -> tuple[Actor, Sequence[Record]]:
+        """One pool's row; the pages that come with it are put where their loaders look."""
+        actor = (await self._context.session()).actor
+        parameters = Viewpoint(actor, pool_id, self._context.now).parameters | {"own": only_of(actor, pool_id)}
+        for one in ahead.pages:
+            parameters |= one.parameters
+        _, rows = await self._rows(ahead.statement, pool=pool_id, **parameters)
+        loaders: dict[str, DataLoader[PageKey, Any]] = {
+            "members": self.members_by_pool,
+            "transactions": self.transactions_by_pool,
+        }
+        for row in rows:
+            for one in ahead.pages:
+                loaders[one.connection].prime(one.key, one.built(row))
+        return actor, rows
 
     async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
         actor, rows = await self._rows(statements.AUTO_PURCHASES, pools=pools)
@@ -203,9 +224,8 @@ class Loaders:
 
     async def _transaction_pages(self, keys: list[PageKey]) -> list[CreditTransactionConnection]:
         def parameters(actor: Actor, asked: list[PageKey]) -> dict[str, Any]:
-            after = [decode_cursor("transactions", cursor, _sequence) for _, _, cursor in asked]
-            own = [None if actor.can(pool, Permission.VIEW_OTHER_USAGE) else actor.user_id for pool, _, _ in asked]
-            return {"after_sequences": [one[0] if one else None for one in after], "own": own}
+            after = [sequence_of(cursor) for _, _, cursor in asked]
+            return {"after_sequences": after, "own": [only_of(actor, pool) for pool, _, _ in asked]}
 
         def build(actor: Actor, key: PageKey, rows: list[Record]) -> CreditTransactionConnection:
             return page(
@@ -299,20 +319,6 @@ def _of_json(found: list[Record]) -> list[Row]:
     return orjson.loads(found[0]["page"] or "[]") if found else []
 
 
-def _sequence(text: str) -> tuple[int]:
-    number = int(text)
-    if not 0 < number < 2**63:
-        raise ValueError
-    return (number,)
-
-
-def _time_and_id(at: str, key: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(at).astimezone(UTC), UUID(key)
-
-
 def _after_time_and_id(connection: str, asked: list[PageKey]) -> dict[str, Any]:
-    after = [decode_cursor(connection, cursor, _time_and_id) for _, _, cursor in asked]
-    return {
-        "after_times": [one[0] if one else None for one in after],
-        "after_ids": [one[1] if one else None for one in after],
-    }
+    after = [time_and_id_of(connection, cursor) for _, _, cursor in asked]
+    return {"after_times": [at for at, _ in after], "after_ids": [key for _, key in after]}

@@ -15,7 +15,7 @@ from app.rules.spending_limits import Usage, remaining, roll_over
 from graphql_schema.context import Info
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Row, Shape, Source, as_time, credit_text, enum, node_id, time, truth
+from graphql_schema.rows import Part, Row, Shape, Source, as_time, credit_text, enum, node_id, time, time_text
 from graphql_schema.users import USER, User
 from graphql_schema.viewpoints import Viewpoint
 
@@ -115,10 +115,27 @@ def _granted(stored: str) -> tuple[str, ...]:
     return tuple(one.name for one in granted(json.loads(stored)))
 
 
-@lru_cache(maxsize=256)
-def _names_written(names: tuple[str, ...]) -> str:
-    return json.dumps(names, separators=(",", ":"))
+_GRANTED = ", ".join(f"CASE WHEN r.permissions -> '{one.value}' = 'true' THEN '{one.name}' END" for one in Permission)
+_SEES_USAGE = "(CAST(:sees_usage_of_others AS boolean) OR r.user_id = :viewer)"
 
+
+def _counted(counter: str, period: str) -> str:
+    """SQL for a counter as it reads today: rules/spending_limits.py, roll_over."""
+    same = f"r.usage_on = d.today OR date_trunc('{period}', r.usage_on) = date_trunc('{period}', d.today)"
+    return f"CASE WHEN {same} THEN r.{counter} ELSE 0.000000 END"
+
+
+def _remaining(limit: str, used: str) -> str:
+    """SQL for what a limit leaves: rules/spending_limits.py, remaining."""
+    left = f"greatest(r.{limit} - {used} - r.held_credits, 0.000000)"
+    return f"CASE WHEN r.{limit} IS NOT NULL THEN ({left})::text END"
+
+
+_TODAY, _THIS_WEEK, _THIS_MONTH = (
+    _counted("usage_today", "day"),
+    _counted("usage_this_week", "week"),
+    _counted("usage_this_month", "month"),
+)
 
 LIMITS = Shape(
     MemberLimits,
@@ -128,14 +145,14 @@ LIMITS = Shape(
 )
 USAGE = Shape(
     MemberUsage,
-    today=credit_text("today"),
-    this_week=credit_text("this_week"),
-    this_month=credit_text("this_month"),
-    all_time=credit_text("all_time"),
-    remaining_today=credit_text("remaining_today"),
-    remaining_this_month=credit_text("remaining_this_month"),
+    today=credit_text("today", f"({_TODAY})::text"),
+    this_week=credit_text("this_week", f"({_THIS_WEEK})::text"),
+    this_month=credit_text("this_month", f"({_THIS_MONTH})::text"),
+    all_time=credit_text("all_time", "r.usage_all_time::text"),
+    remaining_today=credit_text("remaining_today", _remaining("daily_credit_limit", _TODAY)),
+    remaining_this_month=credit_text("remaining_this_month", _remaining("monthly_credit_limit", _THIS_MONTH)),
 )
-# A row of _MEMBER (statements.py).
+# A row of MEMBER (statements.py).
 MEMBER = Shape(
     PoolMember,
     id=node_id("PoolMember"),
@@ -146,12 +163,19 @@ MEMBER = Shape(
         "permissions",
         _granted,
         parse=lambda names: [Permission[one] for one in names],
-        written=_names_written,
+        sql=f"array_remove(ARRAY[{_GRANTED}], NULL)",
     ),
     limits=Part(LIMITS),
-    usage=Part(USAGE, _usage),
+    usage=Part(USAGE, _usage, where=_SEES_USAGE),
     joined_at=time("joined_at"),
-    last_active_at=Source(computed=_last_active, parse=datetime.fromisoformat),
-    viewer_can_update=truth(lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"])),
+    last_active_at=Source(
+        computed=_last_active,
+        parse=datetime.fromisoformat,
+        sql=f"CASE WHEN {_SEES_USAGE} THEN {time_text('r.last_usage_at')} END",
+    ),
+    viewer_can_update=Source(
+        computed=lambda row, viewpoint: viewpoint.may_change(Role(row["role"]), row["user_id"]),
+        sql="r.role = ANY(CASE WHEN r.user_id = :viewer THEN CAST(:changes_own AS text[]) ELSE CAST(:changes AS text[]) END)",
+    ),
     pool_key=Source("pool_id", parse=UUID),
 )

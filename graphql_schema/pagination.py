@@ -90,11 +90,17 @@ def page(
         nodes=nodes(shown),
         rows=shown,
         cursor=cursor,
-        page_info=PageInfo(
-            has_next_page=len(rows) > first,
-            has_previous_page=after,
-            start_cursor=cursor(shown[0]) if shown else None,
-            end_cursor=cursor(shown[-1]) if shown else None,
-        ),
+        page_info=page_info(rows, first, after=after, cursor=cursor),
         **more,
+    )
+
+
+def page_info(rows: Sequence[Any], first: int, *, after: bool, cursor: Callable[[Any], str]) -> PageInfo:
+    """Of a page out of up to `first` + 1 rows, or their keys."""
+    shown = rows[:first]
+    return PageInfo(
+        has_next_page=len(rows) > first,
+        has_previous_page=after,
+        start_cursor=cursor(shown[0]) if shown else None,
+        end_cursor=cursor(shown[-1]) if shown else None,
     )

@@ -16,9 +16,11 @@ from graphql_schema import statements
 from graphql_schema.context import Context, Info
 from graphql_schema.errors import as_user_error
 from graphql_schema.node import Node, split_id, to_id, uuid_of
+from graphql_schema.pages import pages_ahead
 from graphql_schema.payment_methods import card_by_id
 from graphql_schema.pools import CreditPool
 from graphql_schema.purchases import CreditQuotePayload, as_quote
+from graphql_schema.selections import reads_ahead
 from graphql_schema.spending import ReservationView, as_reservation, reservation_key
 from graphql_schema.tiers import AddOn, CreditBand, Tier, as_add_on, as_band, tier_list, tiers_of
 from graphql_schema.users import Tenant, User, Viewer, as_user
@@ -65,7 +67,10 @@ class Query:
     async def credit_bands(self, info: Info) -> list[CreditBand]:
         return [as_band(band) for band in await info.context.loaders.price_bands()]
 
-    @strawberry.field(description="A pool that the viewer belongs to; null if there is none with this id.")
+    @strawberry.field(
+        description="A pool that the viewer belongs to; null if there is none with this id.",
+        metadata=reads_ahead(pages_ahead),
+    )
     async def pool(self, info: Info, id: strawberry.ID) -> CreditPool | None:
         await info.context.session()
         pool_id = uuid_of(id, "CreditPool")

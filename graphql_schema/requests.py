@@ -3,14 +3,15 @@
 As GraphQL over HTTP says: https://graphql.github.io/graphql-over-http/draft/
 """
 
-import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
+
+from app.deadlines import Deadlines
 
 GRAPHQL_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -19,6 +20,9 @@ MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 15.0  # from the first read to the last byte; nothing below this server cuts a stalled body
 MAX_VALUES = 10_000  # in the variables: each is coerced in Python
 _WALK_FROM_BYTES = 32_768  # a smaller body cannot hold enough of them to matter
+
+
+Headers = dict[bytes, bytes]  # by name, in small letters
 
 
 class RefusedRequestError(Exception):
@@ -41,12 +45,22 @@ class Operation:
     extensions: dict[str, Any]
 
 
+def headers_of(scope: Scope) -> Headers:
+    """Of two with one name the first counts; but Accept may well come in several parts."""
+    headers: Headers = dict(reversed(scope["headers"]))
+    accepted = [value for name, value in scope["headers"] if name == b"accept"]
+    if len(accepted) > 1:
+        headers[b"accept"] = b",".join(accepted)
+    return headers
+
+
 @lru_cache(maxsize=128)
-def response_type(accept: str) -> str | None:
+def response_type(accept: bytes) -> str | None:
     """The media type to answer with; None if the client takes neither. A client that doesn't care gets the newer one."""
     if not accept.strip():
         return GRAPHQL_JSON
-    wanted = dict(reversed([_weighted(one) for one in accept.split(",")]))  # the first mention of a type counts
+    mentioned = [_weighted(one) for one in accept.decode("latin-1").split(",")]
+    wanted = dict(reversed(mentioned))  # the first mention of a type counts
     by_type = {
         one: wanted.get(one, wanted.get("application/*", wanted.get("*/*", 0.0))) for one in (GRAPHQL_JSON, PLAIN_JSON)
     }
@@ -66,31 +80,34 @@ def _weighted(item: str) -> tuple[str, float]:
     return name, 1.0
 
 
-def check_content_type(request: Request) -> None:
+def check_content_type(headers: Headers) -> None:
     """JSON in UTF-8 only: no form, no multipart, no text/plain that a foreign page could send. Raises RefusedRequestError 415."""
-    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
-    charsets = [value.strip('"') for key, _, value in (one.partition("=") for one in parameters) if key == "charset"]
-    encoding = request.headers.get("content-encoding", "identity")
-    if media_type != PLAIN_JSON or any(one not in {"utf-8", "utf8"} for one in charsets) or encoding != "identity":
+    if not _is_json(headers.get(b"content-type", b""), headers.get(b"content-encoding", b"identity")):
         message = "Send the request as uncompressed JSON in UTF-8 with Content-Type: application/json."
         raise RefusedRequestError(415, "UNSUPPORTED_MEDIA_TYPE", message, {"Accept": PLAIN_JSON})
 
 
-async def read_body(request: Request, seconds: float = BODY_SECONDS) -> bytes:
+@lru_cache(maxsize=128)
+def _is_json(content_type: bytes, encoding: bytes) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in content_type.decode("latin-1").split(";"))
+    charsets = [value.strip('"') for key, _, value in (one.partition("=") for one in parameters) if key == "charset"]
+    return media_type == PLAIN_JSON and all(one in {"utf-8", "utf8"} for one in charsets) and encoding == b"identity"
+
+
+async def read_body(receive: Receive, headers: Headers, deadlines: Deadlines) -> bytes:
     """The whole body. Raises RefusedRequestError 413 or 408, ClientDisconnect."""
-    too_large = RefusedRequestError(413, "BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > MAX_BODY_BYTES:
-        raise too_large
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
     try:
-        async with asyncio.timeout(seconds):
-            return await _bounded(request.receive, too_large)
+        with deadlines():
+            return await _bounded(receive)
     except TimeoutError:
-        message = f"The body did not arrive within {seconds:g} seconds."
+        message = f"The body did not arrive within {deadlines.seconds:g} seconds."
         raise RefusedRequestError(408, "BODY_TOO_SLOW", message, {"Connection": "close"}) from None
 
 
-async def _bounded(receive: Receive, too_large: RefusedRequestError) -> bytes:
+async def _bounded(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
@@ -99,9 +116,13 @@ async def _bounded(receive: Receive, too_large: RefusedRequestError) -> bytes:
         part: bytes = message.get("body", b"")
         body += part
         if len(body) > MAX_BODY_BYTES:
-            raise too_large
+            raise _too_large()
         if not message.get("more_body", False):
             return body
+
+
+def _too_large() -> RefusedRequestError:
+    return RefusedRequestError(413, "BODY_TOO_LARGE", f"The body is larger than {MAX_BODY_BYTES} bytes.")
 
 
 def parse_operation(body: bytes) -> Operation:

@@ -1,9 +1,10 @@
 """Objects of the API out of rows: for each type one table says where its attributes come from.
 
-The table serves twice. `Shape.build` makes the object, for resolvers and for graphql-core. `Shape.writer` makes a function that writes the
-selected fields of a row as JSON, without an object between: a page of 25 members has 450 of them, and each object, attribute, serializer
-and dictionary that is not there is time of a whole process (docs/adr/0005).
-Both give the same answers: tests/edge/test_page_documents.py.
+The table serves twice. `Shape.build` makes the object, for resolvers and for graphql-core. `Shape.select` writes SQL that gives the
+selected fields of a row as the answer holds them: then PostgreSQL writes a page's JSON, and neither rows nor objects are made of it here
+(docs/adr/0005). Both give the same answers: tests/graphql/test_written_pages.py.
+
+In the SQL, `r` is the row, `u` its user, `d.today` the pool's date; `:name` is a parameter that its viewpoint knows (viewpoints.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,27 +12,26 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property, partial
-from json.encoder import encode_basestring
 from typing import Any, Generic, TypeVar, overload
 
 from orjson import Fragment
 
 from app.rules.node_ids import node_id as opaque_id
-from graphql_schema.selections import Plain, Selection, SurprisingValueError
+from graphql_schema.selections import Selection, SurprisingValueError
 from graphql_schema.viewpoints import Viewpoint
 
 T = TypeVar("T")
 Row = Mapping[str, Any]  # of JSON: ids, dates and credits are text, times too, in UTC without saying so
 Read = Callable[[Any, Viewpoint], Any]  # of a row
-Write = Callable[[Any, Viewpoint], str]  # a row's JSON
 _WITH_MICROSECONDS = len("2026-11-26T14:17:12.375658")
+_LONGEST_NAME = 63  # of a column, in bytes: PostgreSQL cuts off the rest
 
 
 class Source:
     """Where an attribute comes from: a column, a function of a column's value, or a function of the row and who looks at it.
 
     What it gives is what the answer holds (a UUID's opaque id, an enum's name, credits as text); `parse` makes of that what an object
-    holds, `written` its JSON: without, it is text that needs no escapes. None stays None.
+    holds, `sql` says the same in SQL. None stays None.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Source:
         *,
         computed: Read | None = None,
         parse: Callable[[Any], Any] | None = None,
-        written: Callable[[Any], str] | None = None,
+        sql: str = "",
     ) -> None:
         self.column = column
         self.through = through
         self.computed = computed
         self.parse = parse
-        self.written = written
+        self.sql = sql
 
     def value(self, row: Row, viewpoint: Viewpoint) -> Any:
         """The attribute of the object."""
@@ -61,11 +61,12 @@ class Source:
 
 
 class Part:
-    """An object within the object: of the same row, or of what `of` makes of it (None: there is none)."""
+    """An object within the object: of the same row, or of what `of` makes of it (None: there is none, which `where` says in SQL)."""
 
-    def __init__(self, shape: "Shape[Any]", of: Read | None = None) -> None:
+    def __init__(self, shape: "Shape[Any]", of: Read | None = None, *, where: str = "") -> None:
         self.shape = shape
         self.of = of
+        self.where = where
 
     def value(self, row: Row, viewpoint: Viewpoint) -> Any:
         """The object."""
@@ -73,34 +74,25 @@ class Part:
         return None if inner is None else self.shape.build(inner, viewpoint)
 
 
-def text(column: str) -> Source:
-    """What people wrote."""
-    return Source(column, written=encode_basestring)
+def column(name: str, table: str = "r") -> Source:
+    """Text or a number, as it is."""
+    return Source(name, sql=f"{table}.{name}")
 
 
-def number(column: str) -> Source:
-    """A whole number."""
-    return Source(column, written=int.__repr__)
-
-
-def truth(computed: Read) -> Source:
-    """Yes or no."""
-    return Source(computed=computed, written=lambda value: "true" if value else "false")
-
-
-def credit_text(column: str) -> Source:
+def credit_text(column: str, sql: str = "") -> Source:
     """Credits out of a column of text: no Decimal is made only to be written out again."""
-    return Source(column, parse=Decimal)
+    return Source(column, parse=Decimal, sql=sql or f"r.{column}::text")
 
 
 def node_id(type_name: str, column: str = "id") -> Source:
-    """The opaque id of the thing whose UUID stands in a column."""
-    return Source(column, partial(opaque_id, type_name))
+    """The opaque id of the thing whose UUID stands in a column. Names and UUIDs have no character whose base64 is not safe in URLs."""
+    encoded = f"encode(('{type_name}:' || r.{column})::bytea, 'base64')"
+    return Source(column, partial(opaque_id, type_name), sql=f"rtrim({encoded}, '=')")
 
 
 def time(column: str) -> Source:
     """A time, as Python writes it: with all six places of its microseconds, or none."""
-    return Source(column, as_time, parse=datetime.fromisoformat)
+    return Source(column, as_time, parse=datetime.fromisoformat, sql=time_text(f"r.{column}"))
 
 
 def as_time(text: str) -> str:
@@ -108,9 +100,17 @@ def as_time(text: str) -> str:
     return f"{text}+00:00" if len(text) == _WITH_MICROSECONDS else f"{datetime.fromisoformat(text).isoformat()}+00:00"
 
 
+def time_text(expression: str) -> str:
+    """The SQL for it."""
+    text = f"""to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')"""
+    return f"replace({text}, '.000000', '')"
+
+
 def enum(kind: type[Enum], column: str) -> Source:
     """A member of an enum by its value in a column."""
-    return Source(column, {one.value: one.name for one in kind}.__getitem__, parse=kind.__members__.__getitem__)
+    names = {one.value: one.name for one in kind}
+    sql = f"upper(r.{column})" if all(name == value.upper() for value, name in names.items()) else ""
+    return Source(column, names.__getitem__, parse=kind.__members__.__getitem__, sql=sql)
 
 
 class Shape(Generic[T]):
@@ -124,52 +124,26 @@ class Shape(Generic[T]):
         """The object."""
         return self._type(**{name: source.value(row, viewpoint) for name, source in self._sources.items()})
 
-    def writer(self, selection: Selection) -> Write:
-        """A function that writes the answer to a selection for a row; it raises SurprisingValueError for a null that may not be."""
-        found = selection.writers.get(self)
-        if found is None:
-            found = selection.writers[self] = self._writer(selection)
-        return found
-
-    def _writer(self, selection: Selection) -> Write:
-        """Compiled, as dataclasses are: a loop over the fields takes three times as long."""
-        known: dict[str, Any] = {"Surprising": SurprisingValueError}
-        lines, required, answer = [], [], []
-        for number, field in enumerate(selection.fields):
-            name = f"a{number}"
-            if field.attribute is None:  # __typename
-                answer.append(f'"{field.response_name}":"{field.read(None)}"')
-                continue
-            source = self._sources[field.attribute]
-            lines.append(f"    {name} = {_expression(source, field, f'f{number}', known)}")
-            if field.nullable:
-                lines.append(f"    if {name} is None: {name} = 'null'")
-            else:
-                required.append(f"{name} is None")
-            answer.append(f'"{field.response_name}":{{{name}}}')
-        check = [f"    if {' or '.join(required)}: raise Surprising"] if required else []
-        text = "\n".join(["def write(row, viewpoint):", *lines, *check, f"    return f'{{{{{','.join(answer)}}}}}'"])
-        exec(text, known)  # noqa: S102  (names of GraphQL and of columns, as literals)
-        write: Write = known["write"]
-        return write
+    def select(self, selection: Selection) -> str | None:
+        """SQL for a record that holds the answer to a selection; None where a field has none."""
+        columns = []
+        for field in selection.fields:
+            source = self._sources[field.attribute] if field.attribute else None
+            expression = _expression(source, field.inner) if source else f"'{field.read(None)}'"  # __typename
+            if not expression or len(field.response_name) > _LONGEST_NAME:
+                return None
+            columns.append(f'{expression} AS "{field.response_name}"')
+        return f"(SELECT x FROM (SELECT {', '.join(columns)}) x)"  # noqa: S608  GraphQL's names have letters, digits and _
 
 
-def _expression(source: Source | Part, field: Plain, name: str, known: dict[str, Any]) -> str:
-    """A field's answer as JSON, in Python; what it calls is put under `name` into what is known."""
-    if isinstance(source, Part):
-        assert field.inner is not None  # noqa: S101  (an object has fields)
-        known[name] = source.shape.writer(field.inner)
-        if source.of is None:
-            return f"{name}(row, viewpoint)"
-        known[f"{name}_of"] = source.of
-        return f"None if (inner := {name}_of(row, viewpoint)) is None else {name}(inner, viewpoint)"
-    known[name], known[f"{name}_written"] = source.computed or source.through, source.written
-    value = f"row[{source.column!r}]"
-    if source.computed is not None:
-        value = f"{name}(row, viewpoint)"
-    given = "value" if source.through is None else f"{name}(value)"
-    written = f"f'\"{{{given}}}\"'" if source.written is None else f"{name}_written({given})"
-    return f"None if (value := {value}) is None else {written}"
+def _expression(source: Source | Part, inner: Selection | None) -> str | None:
+    if isinstance(source, Source):
+        return source.sql
+    assert inner is not None  # noqa: S101  (an object has fields)
+    record = source.shape.select(inner)
+    if source.of is None or record is None:
+        return record
+    return f"CASE WHEN {source.where} THEN {record} END" if source.where else None
 
 
 class Rows(Sequence[T]):
@@ -184,11 +158,6 @@ class Rows(Sequence[T]):
     def _objects(self) -> list[T]:
         return [self._shape.build(row, self._viewpoint) for row in self._rows]
 
-    def written(self, selection: Selection) -> Fragment:
-        """What the answer holds for them, as JSON."""
-        write, viewpoint = self._shape.writer(selection), self._viewpoint
-        return Fragment(f"[{','.join([write(row, viewpoint) for row in self._rows])}]")
-
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -201,3 +170,17 @@ class Rows(Sequence[T]):
     def __getitem__(self, index: slice) -> Sequence[T]: ...
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
         return self._objects[index]
+
+
+class Written:
+    """A list whose answer PostgreSQL has written, one object a line, to one selection."""
+
+    def __init__(self, selection: Selection, lines: Sequence[str]) -> None:
+        self._selection = selection
+        self._lines = lines
+
+    def answer(self, selection: Selection) -> Fragment:
+        """The list's JSON; raises SurprisingValueError for another selection."""
+        if selection is not self._selection:
+            raise SurprisingValueError
+        return Fragment(f"[{','.join(self._lines)}]")

@@ -16,9 +16,25 @@ Complete = Callable[[Any], Any]
 _settled: set[type] = {str, int, float, bool, list, tuple}
 
 
-ASKED_ONCE = {
-    "asked_once": True
-}  # metadata of fields that ask somebody outside: the direct path, which may begin anew, leaves them alone
+# Metadata of fields that ask somebody outside: the direct path, which may begin anew, leaves them alone.
+ASKED_ONCE = {"asked_once": True}
+
+
+class Within(NamedTuple):
+    """What is asked of a field that a document has within another one: its plain fields, and the Python names of the others."""
+
+    plain: tuple["Plain", ...]
+    others: frozenset[str]
+
+
+# Told the context, a field's arguments, and by their Python names those of its fields that have resolvers.
+Expect = Callable[[Any, dict[str, Any], dict[str, dict[str, Any]]], None]
+
+
+def reads_ahead(prepare: Callable[[dict[str, Within]], Expect | None]) -> dict[str, Any]:
+    """Metadata of a root field. `prepare` is told once for a document what is asked within the field; what it returns is called each time
+    before the direct path resolves the field, so that one statement reads what several would."""
+    return {"reads_ahead": prepare}
 
 
 class SurprisingValueError(Exception):
@@ -42,7 +58,6 @@ class Selection:
 
     def __init__(self, fields: tuple[Plain, ...]) -> None:
         self.fields = fields
-        self.writers: dict[Any, Any] = {}  # by the shape of the rows (rows.py)
 
 
 class Lasting(list[Any]):

@@ -4,10 +4,9 @@ Strawberry builds the schema; its own HTTP views answer 500 to a body that is JS
 Operations run without Strawberry's schema extensions (some 0.08 ms an operation): limits, caches and masking stand here by name.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import strawberry
@@ -15,21 +14,27 @@ import structlog
 from graphql import ExecutionResult, GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.execution import optimized_is_awaitable
 
 from app.auth.actor import ServicePrincipal, Unauthenticated, UserPrincipal
 from app.auth.refusals import refusal_headers
+from app.deadlines import Deadlines
 from graphql_schema.direct import execute
+from graphql_schema.direct_mutations import perform
 from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
 from graphql_schema.limits import Limits
 from graphql_schema.masking import shown
 from graphql_schema.requests import (
+    BODY_SECONDS,
     GRAPHQL_JSON,
+    PLAIN_JSON,
+    Headers,
     Operation,
     RefusedRequestError,
     check_content_type,
+    headers_of,
     parse_operation,
     read_body,
     response_type,
@@ -73,37 +78,38 @@ class GraphQLEndpoint:
         self._context = context
         self._development = development
         self._playground = playground if development else None
+        self._body_deadlines, self._query_deadlines = Deadlines(BODY_SECONDS), Deadlines(QUERY_SECONDS)
         self.documents = Documents(self._schema, introspection=development, limits=limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        media_type = response_type(",".join(request.headers.getlist("accept")))
+        headers = headers_of(scope)
+        media_type = response_type(headers.get(b"accept", b""))
         try:
-            response = await self._respond(request, media_type)
+            answer = await self._respond(Request(scope, receive), headers, media_type)
         except RefusedRequestError as refusal:
-            response = _refused(refusal, media_type or GRAPHQL_JSON)
+            answer = _refused(refusal, media_type or GRAPHQL_JSON)
         except Unauthenticated as refusal:
-            response = _refused(_unauthenticated(refusal), media_type or GRAPHQL_JSON)
+            answer = _refused(_unauthenticated(refusal), media_type or GRAPHQL_JSON)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
+        await answer(scope, receive, send)
 
-    async def _respond(self, request: Request, media_type: str | None) -> Response:
+    async def _respond(self, request: Request, headers: Headers, media_type: str | None) -> ASGIApp:
         if request.method != "POST":
-            if self._playground and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            if self._playground and request.method == "GET" and b"text/html" in headers.get(b"accept", b""):
                 return self._playground()
             raise RefusedRequestError(405, "METHOD_NOT_ALLOWED", "Send operations by POST.", {"Allow": "POST"})
         if media_type is None:
             raise RefusedRequestError(406, "NOT_ACCEPTABLE", f"Answers are {GRAPHQL_JSON} or application/json.")
-        check_content_type(request)
+        check_content_type(headers)
         principal = await self._authenticate(request)
-        operation = parse_operation(await read_body(request))
-        request_id = request.scope.get("state", {}).get("request_id", "-")
-        return await self._answer(request, principal, operation, media_type, request_id)
+        operation = parse_operation(await read_body(request.receive, headers, self._body_deadlines))
+        return await self._answer(request, principal, operation, media_type)
 
     async def _answer(
-        self, request: Request, principal: Principal, operation: Operation, media_type: str, request_id: str
-    ) -> Response:
+        self, request: Request, principal: Principal, operation: Operation, media_type: str
+    ) -> "_JsonAnswer":
+        request_id = request.scope.get("state", {}).get("request_id", "-")
         prepared = self.documents.prepare(operation.query, operation.variables)
         if prepared.errors or prepared.document is None:
             return self._request_errors(prepared.errors, media_type, request_id)
@@ -121,44 +127,44 @@ class GraphQLEndpoint:
             )
             if isinstance(executor, list):
                 return self._request_errors(executor, media_type, request_id)
-            result = await _run(executor)
+            result = await self._run(executor)
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             _raise_unauthenticated(result.errors)
             answer["errors"] = shown(result.errors, request_id, suggestions=self._development)
-        return _json(answer, 200, media_type)
+        return _JsonAnswer(answer, 200, media_type)
 
-    def _request_errors(self, errors: Any, media_type: str, request_id: str) -> Response:
+    async def _run(self, executor: LeafExecutor) -> ExecutionResult:
+        kind = executor.operation.operation
+        if kind is OperationType.SUBSCRIPTION:
+            raise RefusedRequestError(400, "BAD_REQUEST", "Subscriptions are not served here.")
+        if kind is OperationType.MUTATION:
+            return await _executed(executor)
+        try:
+            with self._query_deadlines():
+                return await _executed(executor)
+        except TimeoutError:
+            log.warning("graphql.timeout", seconds=self._query_deadlines.seconds)
+            message = f"The query took longer than {self._query_deadlines.seconds:g} seconds. Ask for smaller pages."
+            raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
+
+    def _request_errors(self, errors: Any, media_type: str, request_id: str) -> "_JsonAnswer":
         """Nothing was executed: no `data`. The older media type says 200 to any well-formed request."""
         answer = {"errors": shown(errors, request_id, suggestions=self._development)}
-        return _json(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
-
-
-async def _run(executor: LeafExecutor) -> ExecutionResult:
-    kind = executor.operation.operation
-    if kind is OperationType.SUBSCRIPTION:
-        raise RefusedRequestError(400, "BAD_REQUEST", "Subscriptions are not served here.")
-    try:
-        async with asyncio.timeout(QUERY_SECONDS if kind is OperationType.QUERY else None):
-            return await _executed(executor)
-    except TimeoutError:
-        log.warning("graphql.timeout", seconds=QUERY_SECONDS)
-        message = f"The query took longer than {QUERY_SECONDS:g} seconds. Ask for smaller pages."
-        raise RefusedRequestError(503, "TIMEOUT", message, {"Retry-After": "5"}) from None
+        return _JsonAnswer(answer, 400 if media_type == GRAPHQL_JSON else 200, media_type)
 
 
 async def _executed(executor: LeafExecutor) -> ExecutionResult:
     course = executor.course()
-    if course is not None:
-        try:
-            return ExecutionResult(await execute(executor, course), None)
-        except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
-            await executor.context_value.refresh()  # in a transaction of its own: this one may have failed
-    result: Any = executor.execute_operation()
-    if executor.is_awaitable(result):
-        result = await result
-    assert isinstance(result, ExecutionResult)  # noqa: S101  (@defer and @stream are not in the schema)
-    return result
+    if course is None:
+        return await executor.executed()
+    if executor.operation.operation is OperationType.MUTATION:
+        return await perform(executor, course)
+    try:
+        return ExecutionResult(await execute(executor, course), None)
+    except Exception:  # noqa: BLE001  (whatever it is, graphql-core comes upon it again and reports it)
+        await executor.context_value.refresh()  # in a transaction of its own: this one may have failed
+        return await executor.executed()
 
 
 def _raise_unauthenticated(errors: list[GraphQLError]) -> None:
@@ -179,13 +185,31 @@ def _unauthenticated(refusal: Unauthenticated) -> RefusedRequestError:
     return RefusedRequestError(refusal.status, code, message, refusal_headers(refusal))
 
 
-def _refused(refusal: RefusedRequestError, media_type: str) -> Response:
+def _refused(refusal: RefusedRequestError, media_type: str) -> "_JsonAnswer":
     answer = {"errors": [{"message": str(refusal), "extensions": {"code": refusal.code}}]}
-    response = _json(answer, refusal.status, media_type)
-    response.headers.update(refusal.headers)
-    return response
+    more = {name.lower().encode(): value.encode() for name, value in refusal.headers.items()}
+    return _JsonAnswer(answer, refusal.status, media_type, more)
 
 
-def _json(answer: dict[str, Any], status: int, media_type: str) -> Response:
-    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
-    return Response(orjson.dumps(answer), status, headers)
+class _JsonAnswer:
+    """An answer, itself the application that sends it, as Starlette's are; its headers are made once for all."""
+
+    _HEADERS: ClassVar = {
+        media_type: {
+            b"content-type": f"{media_type}; charset=utf-8".encode(),
+            b"cache-control": b"no-store",
+            b"vary": b"Accept",
+        }
+        for media_type in (GRAPHQL_JSON, PLAIN_JSON)
+    }
+
+    def __init__(
+        self, answer: dict[str, Any], status: int, media_type: str, more: dict[bytes, bytes] | None = None
+    ) -> None:
+        self._body = orjson.dumps(answer)
+        self._status = status
+        self._headers = self._HEADERS[media_type] | (more or {}) | {b"content-length": b"%d" % len(self._body)}
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers.items()})
+        await send({"type": "http.response.body", "body": self._body})

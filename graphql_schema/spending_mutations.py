@@ -10,6 +10,7 @@ from app.rules.errors import Forbidden, Refusal
 from app.services.spending.commands import Reserve
 from app.services.spending.lanes import Answer
 from graphql_schema.context import Context, Info
+from graphql_schema.direct_mutations import ASKS_FOR_CONTEXT_ONLY
 from graphql_schema.errors import as_user_error
 from graphql_schema.spending import (
     Item,
@@ -29,7 +30,9 @@ from graphql_schema.spending import (
 
 @strawberry.type
 class SpendingMutations:
-    @strawberry.mutation(description="Hold credits for up to 500 requests before they are made.")
+    @strawberry.mutation(
+        description="Hold credits for up to 500 requests before they are made.", metadata=ASKS_FOR_CONTEXT_ONLY
+    )
     async def credits_reserve(self, info: Info, reservations: list[ReserveInput]) -> ReservationsPayload:
         viewer = await _viewer(info.context) if any(item.user_id is None for item in reservations) else None
         return await _submit(
@@ -38,7 +41,7 @@ class SpendingMutations:
             [lambda item=item: as_reserve(item, viewer) for item in reservations],  # type: ignore[misc]
         )
 
-    @strawberry.mutation(description="Report what up to 500 requests have really used.")
+    @strawberry.mutation(description="Report what up to 500 requests have really used.", metadata=ASKS_FOR_CONTEXT_ONLY)
     async def credits_settle(self, info: Info, settlements: list[SettleInput]) -> ReservationsPayload:
         return await _submit(
             info.context,
@@ -46,7 +49,7 @@ class SpendingMutations:
             [lambda item=item: as_settle(item) for item in settlements],  # type: ignore[misc]
         )
 
-    @strawberry.mutation(description="Give up to 500 holds back at no cost.")
+    @strawberry.mutation(description="Give up to 500 holds back at no cost.", metadata=ASKS_FOR_CONTEXT_ONLY)
     async def credits_release(self, info: Info, reservation_ids: list[strawberry.ID]) -> ReservationsPayload:
         return await _submit(
             info.context,

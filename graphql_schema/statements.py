@@ -4,9 +4,12 @@ Each statement filters by tenant_id itself (the index, and one shard on Citus); 
 that one statement serves any number of parents. A page asks for one row more than it shows: that one says that there is a next page.
 """
 
-from app.tenancy import Read
+from collections.abc import Mapping
 
-POOLS = Read("""
+from app.tenancy import Read
+from graphql_schema.rows import time_text
+
+_POOLS = """
     SELECT p.id, p.name, p.pool_type, p.version, p.time_zone, p.currency, p.settings::text, p.stripe_customer_id,
            p.balance_available, p.balance_reserved, p.shortfall_credits,
            p.monthly_included_total, p.included_remaining, p.monthly_resets_at,
@@ -17,14 +20,50 @@ POOLS = Read("""
            s.total_price_cents AS subscription_total_price_cents, s.currency AS subscription_currency,
            s.current_period_end AS subscription_current_period_end,
            s.cancel_at_period_end AS subscription_cancel_at_period_end,
-           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id
+           a.enabled AS auto_enabled, a.stripe_payment_method_id AS auto_payment_method_id{columns}
       FROM credit_pools p
       JOIN users o ON o.tenant_id = p.tenant_id AND o.id = p.owner_user_id
       LEFT JOIN subscriptions s ON s.tenant_id = p.tenant_id AND s.credit_pool_id = p.id
                                AND s.status NOT IN ('canceled', 'incomplete_expired')
-      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id
-     WHERE p.tenant_id = :tenant AND p.id = ANY(CAST(:pools AS uuid[]))
-""")
+      LEFT JOIN auto_purchase_settings a ON a.tenant_id = p.tenant_id AND a.pool_id = p.id{pages}
+     WHERE p.tenant_id = :tenant AND p.id = {wanted}"""
+
+POOLS = Read(_POOLS.format(columns="", pages="", wanted="ANY(CAST(:pools AS uuid[]))"))
+
+_WRITTEN_PAGES = {
+    "members": f"""
+      CROSS JOIN LATERAL (SELECT (CAST(:now AS timestamptz) AT TIME ZONE p.time_zone)::date AS today OFFSET 0) d
+      CROSS JOIN LATERAL (
+           SELECT string_agg(to_json(n.node)::text, E'\\n') AS members, array_agg(n.key) AS members_keys
+             FROM (SELECT {{node}} AS node, {time_text("r.created_at")} || ' ' || r.id AS key
+                     FROM credit_pool_members r
+                     JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
+                    WHERE r.tenant_id = :tenant AND r.pool_id = p.id
+                      AND (CAST(:member_id AS uuid) IS NULL
+                           OR (r.created_at, r.id) > (CAST(:member_time AS timestamptz), CAST(:member_id AS uuid)))
+                    ORDER BY r.created_at, r.id
+                    LIMIT :member_rows) n) members_page""",  # noqa: S608
+    "transactions": """
+      CROSS JOIN LATERAL (
+           SELECT string_agg(to_json(n.node)::text, E'\\n') AS transactions, array_agg(n.key) AS transactions_keys
+             FROM (SELECT {node} AS node, r.sequence::text AS key
+                     FROM credit_transactions r
+                     LEFT JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
+                    WHERE r.tenant_id = :tenant AND r.pool_id = p.id
+                      AND r.sequence < coalesce(CAST(:sequence AS bigint), 9223372036854775807)
+                      AND (CAST(:own AS uuid) IS NULL OR r.user_id = CAST(:own AS uuid))
+                    ORDER BY r.sequence DESC
+                    LIMIT :transaction_rows) n) transactions_page""",
+}  # fmt: skip
+
+
+def pool_with(nodes: Mapping[str, str]) -> Read:
+    """One pool (`:pool`) with a page of each of its connections that are named, by the SQL for their nodes (rows.py). Of a page come the
+    nodes as JSON, one a line, and their keys for cursors, one more than is shown."""
+    columns = "".join(f", {name}, {name}_keys" for name in nodes)
+    pages = "".join(_WRITTEN_PAGES[name].format(node=node) for name, node in nodes.items())
+    return Read(_POOLS.format(columns=columns, pages=pages, wanted=":pool"))
+
 
 AUTO_PURCHASES = Read("""
     SELECT p.id AS pool, p.time_zone, p.currency, a.*,

@@ -9,7 +9,7 @@ from app.rules.burn_order import Bucket
 from app.services.ledger import EntryKind
 from graphql_schema.node import Node
 from graphql_schema.pagination import Connection
-from graphql_schema.rows import Part, Shape, Source, credit_text, enum, node_id, number, text, time
+from graphql_schema.rows import Part, Shape, Source, column, credit_text, enum, node_id, time
 from graphql_schema.users import USER, User
 
 strawberry.enum(EntryKind, name="TransactionKind")
@@ -38,21 +38,23 @@ class CreditTransactionConnection(Connection[CreditTransaction]):
     pass
 
 
-# A row of _ENTRY (statements.py).
+# A row of ENTRY (statements.py).
 TRANSACTION = Shape(
     CreditTransaction,
     id=node_id("CreditTransaction"),
-    sequence=Source("sequence", str),
+    sequence=Source("sequence", str, sql="r.sequence::text"),
     kind=enum(EntryKind, "transaction_type"),
     bucket=enum(Bucket, "source_type"),
     amount=credit_text("amount"),
     balance_after=Source(
-        computed=lambda row, viewpoint: row["balance_after"] if viewpoint.sees_balance else None, parse=Decimal
+        computed=lambda row, viewpoint: row["balance_after"] if viewpoint.sees_balance else None,
+        parse=Decimal,
+        sql="CASE WHEN CAST(:sees_balance AS boolean) THEN r.balance_after::text END",
     ),
-    user=Part(USER, lambda row, _: None if row["user_id"] is None else row),
-    model_id=text("model_id"),
-    input_tokens=number("input_tokens"),
-    output_tokens=number("output_tokens"),
-    description=text("description"),
+    user=Part(USER, lambda row, _: None if row["user_id"] is None else row, where="r.user_id IS NOT NULL"),
+    model_id=column("model_id"),
+    input_tokens=column("input_tokens"),
+    output_tokens=column("output_tokens"),
+    description=column("description"),
     created_at=time("created_at"),
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from graphql_schema.node import Node, to_id
-from graphql_schema.rows import Shape, node_id, text
+from graphql_schema.rows import Shape, column, node_id
 
 if TYPE_CHECKING:
     from graphql_schema.members import PoolMember
@@ -40,4 +40,4 @@ def as_user(user_id: UUID, email: str, display_name: str) -> User:
 
 
 # Of a row that has its user's columns beside its own.
-USER = Shape(User, id=node_id("User", "user_id"), email=text("email"), display_name=text("display_name"))
+USER = Shape(User, id=node_id("User", "user_id"), email=column("email", "u"), display_name=column("display_name", "u"))

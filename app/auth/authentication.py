@@ -57,11 +57,11 @@ async def authenticate(connection: HTTPConnection, identity: Identity) -> UserPr
 
 
 async def _principal(connection: HTTPConnection, identity: Identity) -> UserPrincipal | ServicePrincipal:
-    headers = connection.headers.getlist("authorization")
+    headers = [value for name, value in connection.scope["headers"] if name == b"authorization"]
     if len(headers) > 1:  # which one counts would depend on who reads them
         raise Unauthenticated(Reason.TWO_AUTHORIZATION_HEADERS, 400)
     if headers:
-        scheme, _, credentials = headers[0].partition(" ")
+        scheme, _, credentials = headers[0].decode("latin-1").partition(" ")
         credentials = credentials.strip(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated(Reason.UNKNOWN_SCHEME)

@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from app.auth.actor import Unauthenticated, UserPrincipal
 from app.auth.refusals import Reason
@@ -69,9 +70,13 @@ def edge_app(settings: Settings, dist: Path) -> Starlette:
     async def caller(request: Request) -> Response:
         return PlainTextResponse(f"{request.client.host if request.client else None} {request.url.scheme}")
 
+    async def broken_at_once(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("a fault outside of GraphQL")
+
     own = [Route("/graphql", endpoint), Mount("/", Page(settings, dist))]
     routes = [Route("/broken", broken), Route("/large", large), Route("/caller", caller), *own]
-    return Starlette(routes=routes, middleware=[Middleware(Edge, settings)])
+    edge = Middleware(Edge, settings, posts={"/graphql": endpoint, "/broken": broken_at_once})
+    return Starlette(routes=routes, middleware=[edge])
 
 
 class Served:

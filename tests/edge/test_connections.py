@@ -10,7 +10,7 @@ import pytest
 
 from app import serving
 from app.config import Settings
-from graphql_schema import requests, server
+from graphql_schema import server
 from tests.edge.conftest import SIGNED_IN, Served, edge_app
 from tests.edge.conftest import serving as served_on_a_port
 from tests.edge.probe import writes
@@ -32,7 +32,7 @@ def hasty(dist: Path) -> Iterator[Served]:
         patch.setattr(serving, "LINGER_SECONDS", SECONDS)
         patch.setattr(serving, "READ_SECONDS", SECONDS)
         patch.setattr(server, "QUERY_SECONDS", SECONDS)
-        patch.setattr(requests.read_body, "__defaults__", (SECONDS,))
+        patch.setattr(server, "BODY_SECONDS", SECONDS)
         with served_on_a_port(edge_app(settings, dist), settings) as served:
             yield served
 
@@ -68,6 +68,14 @@ def test_a_second_request_that_stalls_on_a_used_connection_is_cut(hasty: Served)
     answer, seconds = hasty.raw(whole + b"GET /graphql HTTP/1.1\r\nX-Slow: ", trickle=b"a" * 500)
     assert answer.startswith(b"HTTP/1.1 405 ")
     assert b"HTTP/1.1 408 " in answer
+    assert seconds < SECONDS * 5
+
+
+def test_a_body_that_stalls_on_a_used_connection_is_cut(hasty: Served) -> None:
+    body = b'{"query": "{ one { id } }"}'
+    answer, seconds = hasty.raw((HEAD % len(body) + body) * 3 + HEAD % len(BODY) + BODY[:10])
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert answer.count(b"BODY_TOO_SLOW") == 1
     assert seconds < SECONDS * 5
 
 

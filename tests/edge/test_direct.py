@@ -166,6 +166,16 @@ async def test_the_first_execution_of_a_document_is_graphql_cores() -> None:
     assert executor.course() is None
 
 
+async def test_graphql_cores_fields_are_made_when_it_executes() -> None:
+    (await warm("{ leaf { doubled } }")).course()  # the first one is found by graphql-core's help
+    executor = await warm("{ leaf { doubled } }")
+    await server._executed(executor)
+    assert "fragments" not in vars(executor)
+    result = await executor.executed()
+    assert "fragments" in vars(executor)
+    assert result.data == {"leaf": {"doubled": 2}}
+
+
 async def test_a_surprise_begins_anew() -> None:
     context = Context()
     context.broken.add("fragile")

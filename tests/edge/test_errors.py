@@ -64,8 +64,11 @@ def test_a_null_variable_where_none_may_be_is_the_clients_error(production: Serv
     assert not MASKED.search(response.text)
 
 
-def test_faults_outside_of_graphql_are_masked_too(production: Served, logged: list[dict[str, Any]]) -> None:
-    response = production.client.get("/broken")
+@pytest.mark.parametrize("method", ["GET", "POST"])  # by the routes, and past them
+def test_faults_outside_of_graphql_are_masked_too(
+    production: Served, logged: list[dict[str, Any]], method: str
+) -> None:
+    response = production.client.request(method, "/broken")
     assert response.status_code == 500
     (error,) = response.json()["errors"]
     assert MASKED.fullmatch(error["message"])[1] == response.headers["x-request-id"]  # type: ignore[index]

@@ -42,7 +42,7 @@ def error_of(response: httpx.Response) -> dict[str, object]:
     ],
 )
 def test_the_media_type_is_negotiated(accept: str, expected: str | None) -> None:
-    assert response_type(accept) == expected
+    assert response_type(accept.encode()) == expected
 
 
 def test_an_answer_has_the_negotiated_type(production: Served) -> None:
@@ -51,6 +51,15 @@ def test_an_answer_has_the_negotiated_type(production: Served) -> None:
         assert (response.status_code, response.json()) == (200, {"data": {"one": {"name": "one"}}})
         assert response.headers["content-type"] == f"{expected}; charset=utf-8"
         assert response.headers["cache-control"] == "no-store"
+
+
+def test_accept_may_come_in_two_parts(production: Served) -> None:
+    body = orjson.dumps({"query": "{ one { name } }"})
+    own = [*SIGNED_IN.items(), ("Content-Type", PLAIN_JSON)]
+    for parts, expected in ((["text/html", PLAIN_JSON], PLAIN_JSON), ([f"{PLAIN_JSON};q=0.1", "*/*"], GRAPHQL_JSON)):
+        headers = [*own, *(("Accept", part) for part in parts)]
+        response = production.client.post("/graphql", content=body, headers=headers)
+        assert response.headers["content-type"] == f"{expected}; charset=utf-8"
 
 
 def test_operation_name_variables_and_extensions_are_taken(production: Served) -> None:
@@ -170,6 +179,12 @@ def test_only_json_is_read(production: Served, content_type: str, unchanged: Non
     assert response.status_code == 415
     assert response.headers["accept"] == PLAIN_JSON
     assert error_of(response)
+
+
+def test_of_two_content_types_the_first_counts(production: Served, unchanged: None) -> None:
+    headers = [*SIGNED_IN.items(), ("Content-Type", "text/plain"), ("Content-Type", PLAIN_JSON)]
+    response = production.client.post("/graphql", content=orjson.dumps({"query": WRITE}), headers=headers)
+    assert response.status_code == 415
 
 
 def test_json_may_name_its_charset(production: Served) -> None:

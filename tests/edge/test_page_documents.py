@@ -157,6 +157,7 @@ async def test_every_document_is_answered_alike(services: Services, household: H
                 result = await made.execute_operation()
                 answers.append(_answer(result.data, result.errors))
                 if more and not result.errors and (course := made.course()) is not None:
+                    await context.refresh()  # nothing is loaded yet
                     answers.append(_answer(await execute(made, course), None))
                     on_the_direct_path.add(name)
             if result.data and all(result.data.values()):

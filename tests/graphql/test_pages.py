@@ -204,3 +204,33 @@ async def test_pages_of_several_pools_in_one_document(portal: Portal, database: 
     assert [entry["sequence"] for entry in data["a"]["transactions"]["nodes"]] == ["19", "18"]
     assert data["b"]["transactions"]["nodes"] == []
     assert (data["a"]["members"]["totalCount"], data["b"]["members"]["totalCount"]) == (ROWS, 2)
+
+
+AHEAD = """query Q($id: ID!, $first: Int!, $member: String, $entry: String) { pool(id: $id) {
+  name
+  members(first: $first, after: $member) { nodes { id user { email } usage { today } } pageInfo { hasNextPage hasPreviousPage endCursor } }
+  transactions(first: $first, after: $entry) { nodes { sequence balanceAfter user { email } } pageInfo { startCursor endCursor } }
+} }"""
+
+
+@pytest.mark.parametrize("person", ["olivia", "mia", "rosa"])
+async def test_a_page_read_with_its_pool_is_the_page_read_by_itself(
+    portal: Portal, database: Database, person: str
+) -> None:
+    """A document is executed by graphql-core the first time, page by page; from then on its pages come with the pool."""
+    household = await filled(database)
+    await portal.ask(household, person, AHEAD, id=pool_id(household), first=1)
+    found = (await portal.ask(household, person, AHEAD, id=pool_id(household), first=2)).data["pool"]
+    after = [(None, None), (found["members"]["pageInfo"]["endCursor"], found["transactions"]["pageInfo"]["endCursor"])]
+    asked: list[dict[str, Any]] = [
+        {"id": pool_id(household), "first": first, "member": member, "entry": entry}
+        for member, entry in [*after, ("nonsense", None), (None, "nonsense"), after[1][::-1]]
+        for first in (0, 2, 100, 101, -1)
+    ] + [{"id": pool_id(await make_household(database)), "first": 2}]
+    for number, variables in enumerate(asked):
+        alone = await portal.ask(household, person, f"{AHEAD} # {number}", **variables)
+        portal.statements.clear()
+        together = await portal.ask(household, person, AHEAD, **variables)
+        assert together.body == alone.body, variables
+        if "errors" not in alone.body:
+            assert len(portal.statements) == 4, portal.statements  # BEGIN, who asks, the pool with its pages, COMMIT

@@ -29,9 +29,9 @@ async def test_calls_that_wait_go_together(new_till: NewTill, monkeypatch: pytes
     flushed: list[int] = []
     flush = Flush.__call__
 
-    async def counted(self: Flush, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]) -> Any:
+    async def counted(self: Flush, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call], meanwhile: Any) -> Any:
         flushed.append(len(calls))
-        return await flush(self, tenant_id, pool_id, calls)
+        return await flush(self, tenant_id, pool_id, calls, meanwhile)
 
     monkeypatch.setattr(Flush, "__call__", counted)
     principal = await till.new_key("usage:write")
@@ -56,6 +56,71 @@ async def test_a_cancelled_callers_hold_is_there_once(new_till: NewTill) -> None
     assert all(getattr(answer, "status", None) == "held" for answer in answers)
     assert (await till.pool())["held_count"] == 20
     assert till.spending._lanes._lanes == {}
+
+
+async def test_what_another_process_commits_while_a_flush_waits_for_the_lock_is_seen(
+    new_till: NewTill, monkeypatch: pytest.MonkeyPatch, urls: Any
+) -> None:
+    """The same settlement by two processes: the second one's statement begins while the first one has the lock."""
+    till = await new_till(purchased=D(100))
+    before = sum(await till.balances())
+    held = await till.reserve(1)
+    database = Database(urls.app, pool_size=2)
+    another = Spending(database, CatalogueCache(database))
+    settlement = [(till.pool_id, Settle(held.id, worth(1)))]
+    write, writing_first, go_on = writing.write, asyncio.Event(), asyncio.Event()
+
+    async def slow_write(*arguments: Any) -> None:
+        await write(*arguments)
+        writing_first.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(writing, "write", slow_write)
+    first = asyncio.create_task(till.spending.submit(till.principal, settlement))
+    await writing_first.wait()
+    second = asyncio.create_task(another.submit(till.principal, settlement))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not await till.inspector.fetchval(waiting):  # noqa: ASYNC110  PostgreSQL has no event for it
+            await asyncio.sleep(0.01)
+    go_on.set()
+    (one,), (other,) = await first, await second
+    assert one == other
+    assert getattr(one, "settled", one) == 1
+    assert await till.balances() == (before - 1, 0, 0)
+    assert len(await till.usage()) == len(await till.entries()) == 1
+    await database.close()
+
+
+async def test_answers_do_not_wait_for_a_lock_that_the_next_flush_waits_for(
+    new_till: NewTill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = await new_till(purchased=D(100))
+    write, writing_first, go_on = writing.write, asyncio.Event(), asyncio.Event()
+
+    async def slow_write(*arguments: Any) -> None:
+        await write(*arguments)
+        writing_first.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(writing, "write", slow_write)
+    first = asyncio.create_task(till.submit(till.reserving("0.1")))
+    await writing_first.wait()
+    second = asyncio.create_task(till.submit(till.reserving("0.1")))
+    async with till.inspector.transaction():
+        locking = asyncio.create_task(
+            till.inspector.execute("SELECT FROM credit_pools WHERE id = $1 FOR UPDATE", till.pool_id)
+        )
+        async with asyncio.timeout(20):
+            while not till.spending._lanes._lanes[till.household.tenant_id, till.pool_id]._waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)  # our request for the lock stands before the second flush's
+            go_on.set()
+            (answer,) = await first
+            await locking
+        assert isinstance(answer, Reservation)
+        assert not second.done()
+    assert isinstance((await second)[0], Reservation)
 
 
 async def test_a_failing_item_spoils_no_other(new_till: NewTill) -> None:

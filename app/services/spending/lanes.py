@@ -30,6 +30,7 @@ from app.tenancy import ActorKind, Database, Scope
 log = structlog.get_logger("spending")
 
 MAX_FLUSH = 500  # commands
+ANSWER_WITHIN = 0.02  # seconds: how long the answers of one flush may wait for the next one's writing
 MAX_ATTEMPTS = 3
 # Faults of the connection or the server: nobody knows what was committed.
 LOST = (
@@ -83,6 +84,7 @@ class Lane:
         self._pool_id = pool_id
         self._empty = empty
         self._waiting: deque[_Waiting] = deque()
+        self._committed: list[tuple[_Waiting, Outcome]] = []  # not yet answered
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, call: Call) -> list[Answer]:
@@ -91,18 +93,30 @@ class Lane:
         self._waiting.append(waiting)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return await asyncio.shield(waiting.answers)
+        return await waiting.answers
 
     async def _run(self) -> None:
+        """Flush after flush. A flush's callers are answered while PostgreSQL writes the next one: it need not wait for this process,
+        which makes answers of what was decided and reads the requests that follow them."""
         try:
             while self._waiting:
                 together = self._take()
                 outcomes = await self._outcomes([waiting.call for waiting in together])
-                for waiting, outcome in zip(together, outcomes, strict=True):
-                    waiting.finish(outcome)
+                self._answer()
+                self._committed = list(zip(together, outcomes, strict=True))
+                if self._waiting:
+                    asyncio.get_running_loop().call_later(
+                        ANSWER_WITHIN, self._answer
+                    )  # the pool's lock may be elsewhere
         finally:
+            self._answer()
             self._running = None
             self._empty()
+
+    def _answer(self) -> None:
+        committed, self._committed = self._committed, []
+        for waiting, outcome in committed:
+            waiting.finish(outcome)
 
     def _take(self) -> list[_Waiting]:
         taken = [self._waiting.popleft()]
@@ -120,7 +134,7 @@ class Lane:
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return await self._flush(self._tenant_id, self._pool_id, calls)
+                return await self._flush(self._tenant_id, self._pool_id, calls, self._answer)
             except Exception as error:  # noqa: BLE001  whatever it is, every caller gets an answer
                 last = attempt == MAX_ATTEMPTS
                 log.warning("spending.flush_failed", calls=len(calls), attempt=attempt, error=repr(error))
@@ -154,36 +168,38 @@ class Flush:
         self._caps = caps
         self._prices = prices
 
-    async def __call__(self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call]) -> list[Outcome]:
-        """The answers of each call, or Unauthenticated for one whose key is no longer good."""
+    async def __call__(
+        self, tenant_id: UUID, pool_id: UUID, calls: Sequence[Call], meanwhile: Callable[[], None]
+    ) -> list[Outcome]:
+        """The answers of each call, or Unauthenticated for one whose key is no longer good. `meanwhile` runs while it is written."""
         async with (
             self._database.transaction(Scope(tenant_id, ActorKind.WORKER), plan_once=True) as tx,
             tx.driver() as connection,
         ):
-            pool, now = await reading.lock(connection, tenant_id, pool_id), utc_now()
             asked = _asked(
                 [command for call in calls for command in call.commands], {call.key for call in calls if call.key}
             )
-            state = await reading.read(connection, tenant_id, pool_id, asked, now, for_update=True)
+            pool, state = await reading.lock(connection, tenant_id, pool_id, asked)
             refused = [_refused(call, state.keys, pool_id if pool else None) for call in calls]
             if pool is None or all(refused):
                 return [refusal or [] for refusal in refused]
-            decisions = await self._decisions(connection, tenant_id, state.books(pool, now), asked)
+            decisions = await self._decisions(connection, tenant_id, state.books(pool, utc_now()), asked)
             decisions.expire()
             answers = [
                 refusal or [_decide(decisions, command, call.user_id) for command in call.commands]
                 for call, refusal in zip(calls, refused, strict=True)
             ]
+            asyncio.get_running_loop().call_soon(meanwhile)
             await writing.write(connection, tenant_id, decisions.books)
         return answers
 
     async def look(self, connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, command: Reserve) -> Decisions:
         """The books of a pool for this command, only to look at them. Raises NotFound."""
-        pool, now, asked = await reading.look(connection, tenant_id, pool_id), utc_now(), _asked([command], ())
+        asked = _asked([command], ())
+        pool, state = await reading.look(connection, tenant_id, pool_id, asked)
         if pool is None:
             raise NotFound("pool", path=("poolId",))
-        state = await reading.read(connection, tenant_id, pool_id, asked, now, for_update=False)
-        return await self._decisions(connection, tenant_id, state.books(pool, now), asked)
+        return await self._decisions(connection, tenant_id, state.books(pool, utc_now()), asked)
 
     async def _decisions(
         self, connection: asyncpg.Connection, tenant_id: UUID, opened: Books, asked: Asked
@@ -218,7 +234,7 @@ def _asked(commands: Sequence[Command], keys: Collection[ServicePrincipal]) -> A
     return Asked(
         users=list({command.user_id for command in commands if isinstance(command, Reserve)}),
         request_ids=[command.request_id for command in commands if isinstance(command, Reserve)],
-        references=[command.reference for command in commands if isinstance(command, Settle | Release)],
+        references=[command.reference for command in commands if isinstance(command, (Settle, Release))],
         keys=list(keys),
     )
 

@@ -1,7 +1,8 @@
-"""What a flush reads, set-based: two statements, however many calls go together, and one more where approvals or a cap on models count.
+"""What a flush reads, set-based: one statement, however many calls go together, and one more where approvals or a cap on models count.
 
-The lock comes first, with the pool's row as the last holder of the lock has left it; the statement after it sees all that was committed
-with that.
+The pool's row is locked first, and read as the last holder of the lock has left it. The rest is read as it stood when the statement began;
+if the pool has changed since (another process held the lock), the statement runs once more: then the lock is ours, and it sees all that
+was committed with that row. Whatever changes a pool's holds changes the pool's row too.
 """
 
 import hmac
@@ -12,49 +13,58 @@ from uuid import UUID
 
 import asyncpg
 
-from app.auth.actor import ServicePrincipal
+from app.auth.actor import ServicePrincipal, utc_now
 from app.rules.pool_settings import Family, PoolSettings
 from app.services.spending.books import ApprovalBook, Books, HoldBook, MemberBook, PoolBook
 
 WRITE_SCOPE = "usage:write"  # of app/auth/api_keys.py
 MAX_OVERDUE = 500  # holds that one flush expires besides its own work; the next takes the next
 
-# In the order of PoolBook's fields.
-_POOL = """
-    SELECT id, balance_available, balance_reserved, monthly_included_total, monthly_included_used, bonus_total, bonus_remaining,
-           purchased_total, purchased_remaining, shortfall_credits, ledger_sequence, time_zone, pool_type, settings, held_count,
-           traffic_day, requests_today, traffic_minute, requests_this_minute, tokens_this_minute, auto_purchase_below
-      FROM credit_pools
-     WHERE tenant_id = $1 AND id = $2"""
-# Not FOR UPDATE: whoever merely refers to the pool (foreign keys) need not wait, nor come to a deadlock.
-_LOCK = _POOL + " FOR NO KEY UPDATE"
 _HOLD_READ = """id, pool_id, user_id, request_id, request_hash, amount, settled_amount, settlement_hash, status, model_id, provider_id,
            request_type, expires_at"""  # in the order of HoldBook's fields
-# Rows as arrays of records: one answer for all of them. The fields of each are in the order of its book's.
+# The pool's columns are in the order of PoolBook's fields. Rows besides are arrays of records: one answer for all of them, with the fields
+# of each in the order of its book's. The pool's lock comes before the members': they are read for each row of `pool`.
 _STATE = f"""
-    WITH held AS MATERIALIZED (
+    WITH pool AS MATERIALIZED (
+        SELECT id, balance_available, balance_reserved, monthly_included_total, monthly_included_used, bonus_total, bonus_remaining,
+               purchased_total, purchased_remaining, shortfall_credits, ledger_sequence, time_zone, pool_type, settings, held_count,
+               traffic_day, requests_today, traffic_minute, requests_this_minute, tokens_this_minute, auto_purchase_below,
+               xmin AS version
+          FROM credit_pools
+         WHERE tenant_id = $1 AND id = $2 {{lock_pool}}),
+    held AS MATERIALIZED (
         SELECT {_HOLD_READ} FROM credit_reservations WHERE tenant_id = $1 AND request_id = ANY($3)
-         UNION ALL
-        SELECT {_HOLD_READ} FROM credit_reservations WHERE tenant_id = $1 AND id = ANY($4)
+        {{by_reference}}
          UNION ALL
        (SELECT {_HOLD_READ} FROM credit_reservations
-         WHERE tenant_id = $1 AND pool_id = $2 AND status = 'held' AND expires_at <= $5
+         WHERE tenant_id = $1 AND pool_id = $2 AND status = 'held' AND expires_at <= $4
          ORDER BY expires_at LIMIT {MAX_OVERDUE}))
-    SELECT (SELECT ROW(status, past_due_since, tier_id) FROM subscriptions
+    SELECT pool.*,
+           (SELECT xmin FROM credit_pools WHERE tenant_id = $1 AND id = $2) <> pool.version AS has_changed,
+           (SELECT ROW(status, past_due_since, tier_id) FROM subscriptions
              WHERE tenant_id = $1 AND credit_pool_id = $2 AND status NOT IN ('canceled', 'incomplete_expired')) AS subscription,
            ARRAY(SELECT ROW({_HOLD_READ}) FROM held) AS holds,
            ARRAY(SELECT ROW(m.user_id, m.status, u.disabled_at, m.daily_credit_limit, m.monthly_credit_limit, m.max_cost_per_request,
                             m.usage_on, m.usage_today, m.usage_this_week, m.usage_this_month, m.usage_all_time, m.held_credits)
                    FROM credit_pool_members m
                    JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
-                  WHERE m.tenant_id = $1 AND m.pool_id = $2
-                    AND m.user_id = ANY($6 || ARRAY(SELECT user_id FROM held WHERE pool_id = $2))
-                  ORDER BY m.user_id {{lock}}) AS members,
+                  WHERE m.tenant_id = $1 AND m.pool_id = pool.id
+                    AND m.user_id = ANY($5 || ARRAY(SELECT user_id FROM held WHERE pool_id = $2))
+                  ORDER BY m.user_id {{lock_members}}) AS members,
            ARRAY(SELECT ROW(id, key_hash, pool_id) FROM api_keys
-                  WHERE tenant_id = $1 AND id = ANY($7) AND $8 = ANY(scopes)
-                    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS keys"""  # noqa: S608  constants
-_STATE_TO_LOOK_AT = _STATE.format(lock="")
-_STATE_TO_CHANGE = _STATE.format(lock="FOR UPDATE OF m")
+                  WHERE tenant_id = $1 AND id = ANY($6) AND $7 = ANY(scopes)
+                    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS keys
+      FROM (VALUES (true)) AS always LEFT JOIN pool ON true"""  # noqa: S608  constants
+_BY_REFERENCE = f"UNION ALL SELECT {_HOLD_READ} FROM credit_reservations WHERE tenant_id = $1 AND id = ANY($8)"  # noqa: S608  constants
+# Not FOR UPDATE: whoever merely refers to the pool (foreign keys) need not wait, nor come to a deadlock.
+_LOCKS = {"lock_pool": "FOR NO KEY UPDATE", "lock_members": "FOR UPDATE OF m"}
+_NO_LOCKS = dict.fromkeys(_LOCKS, "")
+_STATE_TO_CHANGE = {
+    with_references: _STATE.format(**_LOCKS, by_reference=_BY_REFERENCE if with_references else "")
+    for with_references in (False, True)
+}
+_STATE_TO_LOOK_AT = _STATE.format(**_NO_LOCKS, by_reference="")
+_POOL_FIELDS = 21
 _FIND = f"""
     SELECT {_HOLD_READ} FROM credit_reservations WHERE tenant_id = $1 AND (request_id = $2 OR id = $2)
      ORDER BY id = $2 DESC LIMIT 1"""  # noqa: S608  constants
@@ -100,31 +110,44 @@ class State:
         return Books(pool, self.members, self.holds, approvals=[], models_this_month=set(), now=now)
 
 
-async def lock(connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID) -> PoolBook | None:
-    """Lock the pool's row and read it; None: this tenant has no such pool."""
-    row = await connection.fetchrow(_LOCK, tenant_id, pool_id)
-    return None if row is None else PoolBook(*row)
+async def lock(
+    connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, asked: Asked
+) -> tuple[PoolBook | None, State]:
+    """Lock the pool and its members whom the commands concern, and read what they speak of, with the pool's overdue holds.
+
+    No pool: this tenant has none of that id.
+    """
+    statement = _STATE_TO_CHANGE[bool(asked.references)]
+    row = await _read(connection, statement, tenant_id, pool_id, asked)
+    if row["has_changed"]:
+        row = await _read(connection, statement, tenant_id, pool_id, asked)
+    return _books(row, asked)
 
 
-async def look(connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID) -> PoolBook | None:
-    """The pool's row as it stands, without a lock."""
-    row = await connection.fetchrow(_POOL, tenant_id, pool_id)
-    return None if row is None else PoolBook(*row)
+async def look(
+    connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, asked: Asked
+) -> tuple[PoolBook | None, State]:
+    """The same as it stands, without a lock; of commands without references."""
+    return _books(await _read(connection, _STATE_TO_LOOK_AT, tenant_id, pool_id, asked), asked)
 
 
-async def read(
-    connection: asyncpg.Connection, tenant_id: UUID, pool_id: UUID, asked: Asked, now: datetime, *, for_update: bool
-) -> State:
-    """Read what the commands speak of, once the pool is locked, with every hold of the pool that is overdue."""
+async def _read(
+    connection: asyncpg.Connection, statement: str, tenant_id: UUID, pool_id: UUID, asked: Asked
+) -> asyncpg.Record:
+    references = (asked.references,) if asked.references else ()
     row = await connection.fetchrow(
-        _STATE_TO_CHANGE if for_update else _STATE_TO_LOOK_AT,
-        tenant_id, pool_id, [*asked.request_ids, *asked.references], asked.references, now, asked.users,
-        [key.key_id for key in asked.keys], WRITE_SCOPE,
+        statement,
+        tenant_id, pool_id, [*asked.request_ids, *asked.references], utc_now(), asked.users,
+        [key.key_id for key in asked.keys], WRITE_SCOPE, *references,
     )  # fmt: skip
     assert row is not None  # noqa: S101  one row, whatever there is
+    return row
+
+
+def _books(row: asyncpg.Record, asked: Asked) -> tuple[PoolBook | None, State]:
     holds = {hold[0]: HoldBook(*hold) for hold in row["holds"]}  # an overdue one may be asked for too
     stored = {key_id: (key_hash, only_pool) for key_id, key_hash, only_pool in row["keys"]}
-    return State(
+    return None if row["id"] is None else PoolBook(*row[:_POOL_FIELDS]), State(
         subscription=row["subscription"],
         holds=list(holds.values()),
         members={member[0]: MemberBook(*member) for member in row["members"]},

@@ -66,7 +66,10 @@ class Spending:
             self._lanes.submit(principal.tenant_id, pool_id, Call([commands[i][1] for i in indexes], key, user_id))
             for pool_id, indexes in by_pool.items()
         ]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)  # no pool is left behind under way
+        if len(calls) == 1:
+            outcomes: list[list[Answer] | BaseException] = [await calls[0]]
+        else:
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)  # no pool is left behind under way
         for indexes, outcome in zip(by_pool.values(), outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 raise outcome
