@@ -83,11 +83,6 @@ class Loaders:
         self._context = context
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
-        self._ahead: dict[UUID, Ahead] = {}
-
-    def expect(self, pool_id: UUID, ahead: Ahead) -> None:
-        """Pages that will be asked of a pool: they are read with it."""
-        self._ahead[pool_id] = ahead
 
     async def price_bands(self) -> tuple[Band, ...]:
         """The price bands in force at the operation's instant, read once for all its quotes."""
@@ -152,26 +147,29 @@ class Loaders:
         return session.actor, await session.tx.read(statement, tenant=session.tx.tenant_id, **parameters)
 
     async def _pools(self, ids: list[UUID]) -> list[CreditPool | None]:
-        ahead = self._ahead.get(ids[0]) if len(ids) == 1 else None
-        actor, rows = await (self._pool_with(ids[0], ahead) if ahead else self._rows(statements.POOLS, pools=ids))
+        ahead = self._context.ahead
+        if ahead is not None and ids == [ahead.pool_id]:
+            actor, rows = await self._pool_with(ahead)
+        else:
+            actor, rows = await self._rows(statements.POOLS, pools=ids)
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
 
-    async def _pool_with(self, pool_id: UUID, ahead: Ahead) -> tuple[Actor, Sequence[Record]]:
+    async def _pool_with(self, ahead: Ahead) -> tuple[Actor, Sequence[Record]]:
         """One pool's row; the pages that come with it are put where their loaders look."""
-        actor = (await self._context.session()).actor
-        parameters = Viewpoint(actor, pool_id, self._context.now).parameters | {"own": only_of(actor, pool_id)}
-        for one in ahead.pages:
-            parameters |= one.parameters
-        _, rows = await self._rows(ahead.statement, pool=pool_id, **parameters)
+        session = await self._context.session()
+        rows: Sequence[Record] | None = session.opened_with
+        if rows is None:  # the actor is not who acted last time
+            _, rows = await self._rows(ahead.statement, user=None, subject="", **ahead.parameters(session.actor))
+        found = [row for row in rows if row["id"] is not None]
         loaders: dict[str, DataLoader[PageKey, Any]] = {
             "members": self.members_by_pool,
             "transactions": self.transactions_by_pool,
         }
-        for row in rows:
+        for row in found:
             for one in ahead.pages:
                 loaders[one.connection].prime(one.key, one.built(row))
-        return actor, rows
+        return session.actor, found
 
     async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
         actor, rows = await self._rows(statements.AUTO_PURCHASES, pools=pools)
