@@ -16,7 +16,7 @@ from models.base import (
     not_negative,
     one_of,
     reference,
-    tenant_table,
+    spending_table,
 )
 
 
@@ -24,7 +24,7 @@ class CreditReservation(TenantOwned, Base):
     """Amounts in credits. `request_hash` tells the same request apart from another one under the same `request_id`."""
 
     __tablename__ = "credit_reservations"
-    __table_args__ = tenant_table(
+    __table_args__ = spending_table(
         one_of("status", "held", "settled", "released", "expired"),
         *not_negative("amount", "settled_amount"),
         CheckConstraint("(status = 'settled') = (settled_amount IS NOT NULL)", name="settled_amount"),
@@ -38,7 +38,7 @@ class CreditReservation(TenantOwned, Base):
             "tenant_id",
             "approval_request_id",
             unique=True,
-            postgresql_where=text("status IN ('held', 'settled')"),
+            postgresql_where=text("approval_request_id IS NOT NULL AND status IN ('held', 'settled')"),
         ),
         Index("idx_credit_reservations_held", "tenant_id", "expires_at", postgresql_where=text("status = 'held'")),
         Index("idx_credit_reservations_pool", "tenant_id", "pool_id", "user_id", "created_at"),

@@ -19,7 +19,7 @@ from models.base import (
     not_negative,
     one_of,
     reference,
-    tenant_table,
+    spending_table,
 )
 
 
@@ -27,7 +27,7 @@ class CreditTransaction(TenantOwned, Base):
     """One entry of one bucket. `balance_after` (credits) is the pool's previous entry's plus `amount`: all buckets together."""
 
     __tablename__ = "credit_transactions"
-    __table_args__ = tenant_table(
+    __table_args__ = spending_table(
         one_of(
             "transaction_type",
             "purchase",

@@ -17,6 +17,7 @@ from models.base import (
     Name,
     not_negative,
     reference,
+    spending_table,
     tenant_table,
 )
 
@@ -26,7 +27,7 @@ class CreditUsage(Base):
 
     __tablename__ = "credit_usage"
     __table_args__ = (
-        *tenant_table(
+        *spending_table(
             *not_negative(
                 "credits_consumed",
                 "credit_rate_multiplier",

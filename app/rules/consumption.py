@@ -125,7 +125,7 @@ def cost(kind: RequestType, figures: Figures, rate: ModelRate) -> Cost:
 def _text(figures: Figures, rate: ModelRate) -> Cost:
     read = _count("inputTokens", figures.input_tokens)
     written = _count("outputTokens", figures.output_tokens)
-    cached = _count("cachedTokens", figures.cached_tokens if figures.cached_tokens is not None else Decimal(0))
+    cached = 0 if figures.cached_tokens is None else _count("cachedTokens", figures.cached_tokens)
     _used(read + written)
     if cached > read:
         raise WrongFigures(
@@ -151,11 +151,11 @@ def _count(name: str, value: Decimal | None) -> int:
     """A whole number from 0 to 2,147,483,647."""
     if value is None:
         raise UsageMissing(name)
-    if not value.is_finite() or not 0 <= value <= MAX_COUNT or value != value.to_integral_value():
+    if not value.is_finite() or not 0 <= value <= MAX_COUNT or value != (whole := int(value)):
         raise WrongFigures(
             f"{name} must be a whole number from 0 to {MAX_COUNT:,}, not {quoted(value)}.", path=(name,), reason="count"
         )
-    return int(value)
+    return whole
 
 
 def _minutes(value: Decimal | None) -> Decimal:

@@ -1,6 +1,5 @@
 """Member limits and the usage they are held against: per membership, rolling over by the pool's local date (ruling 13)."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -23,8 +22,7 @@ class Usage(NamedTuple):
     usage_on: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Credits a day, a month and a request; None is unlimited."""
 
     daily: Decimal | None

@@ -1,7 +1,6 @@
 """Members of a pool: their limits and permissions (ruling 14)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,7 +22,7 @@ async def change_limits(session: Session, member_id: UUID, change: Mapping[str, 
     """
     acting, member = await _lock_member(session, member_id)
     current = Limits(member.daily_credit_limit, member.monthly_credit_limit, member.max_cost_per_request)
-    limits = replace(current, **change)
+    limits = current._replace(**change)
     check_limits_change(acting.role, acting.permissions, Role(member.role), own=member.user_id == session.actor.user_id)
     check_limits(limits)
     wanted = {

@@ -40,7 +40,8 @@ _FOREIGN_KEYS = """
         array(SELECT (here.attname || '>' || there.attname)::text
               FROM unnest(k.conkey, k.confkey) AS pair(h, t)
               JOIN pg_attribute here ON here.attrelid = k.conrelid AND here.attnum = pair.h
-              JOIN pg_attribute there ON there.attrelid = k.confrelid AND there.attnum = pair.t) AS pairs
+              JOIN pg_attribute there ON there.attrelid = k.confrelid AND there.attnum = pair.t) AS pairs,
+        (SELECT bool_and(attnotnull) FROM pg_attribute WHERE attrelid = k.conrelid AND attnum = ANY(k.conkey)) AS required
     FROM pg_constraint k
     WHERE k.conrelid = $1::text::regclass AND k.contype = 'f'
 """
@@ -86,7 +87,10 @@ async def _foreign_key_faults(connection: Connection, table: str) -> list[str]:
         wanted = "tenant_id>id" if key["target"] == "tenants" else "tenant_id>tenant_id"
         if wanted not in key["pairs"]:
             found.append(f"{key['name']} does not carry tenant_id")
-    if table != "tenants" and not any(key["target"] == "tenants" for key in keys):
+    # A pool has its tenant: what must have a pool has it too.
+    if table != "tenants" and not any(
+        key["target"] == "tenants" or (key["target"] == "credit_pools" and key["required"]) for key in keys
+    ):
         found.append("no foreign key to tenants")
     return found
 
@@ -191,7 +195,8 @@ async def test_the_check_sees_each_fault(new_database: Callable[[], Awaitable[Ur
                 pool_id uuid CONSTRAINT loose_unique UNIQUE,
                 user_tenant_id uuid,
                 user_id uuid,
-                CONSTRAINT loose_user FOREIGN KEY (user_tenant_id, user_id) REFERENCES users (tenant_id, id)
+                CONSTRAINT loose_user FOREIGN KEY (user_tenant_id, user_id) REFERENCES users (tenant_id, id),
+                CONSTRAINT loose_pool FOREIGN KEY (tenant_id, pool_id) REFERENCES credit_pools (tenant_id, id)
             );
             CREATE INDEX loose_index ON loose (pool_id);
             CREATE FUNCTION loose_function() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';

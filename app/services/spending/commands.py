@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from app.rules.consumption import Figures, RequestType
@@ -14,8 +15,7 @@ LONGEST_HOLD = timedelta(hours=24)
 MAX_LIST = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(NamedTuple):
     """Hold what a request will cost at most. `figures` are the gateway's estimate; one `request_id` is one hold, ever."""
 
     user_id: UUID
@@ -31,8 +31,7 @@ class Reserve:
         return digest(self.user_id, self.request_type, self.model_id, self.provider_id, self.hold_for, self.figures)
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """Consume what a request has really used. Named by its reservation's id or its request_id."""
 
     reference: UUID
@@ -44,8 +43,7 @@ class Settle:
         return digest(self.figures)
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """Give a hold back at no cost."""
 
     reference: UUID
@@ -59,8 +57,7 @@ class Expire:
 Command = Reserve | Settle | Release | Expire
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A hold as it stands. Credits; `settled` and `shortfall` once it is settled."""
 
     id: UUID

@@ -28,6 +28,8 @@ from app.services.ledger import SHORTFALL_PAID
 from app.services.spending.books import ApprovalBook, Books, HoldBook, MemberBook
 from app.services.spending.commands import Release, Reservation, ReservationClosed, Reserve, Settle
 
+_REQUEST_TYPES = {one.value: one for one in RequestType}
+
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
@@ -57,6 +59,7 @@ class Decisions:
         self._today = local_date(books.now, books.pool.time_zone)
         self._by_request = {hold.request_id: hold for hold in books.holds}
         self._by_id = {hold.id: hold for hold in books.holds}
+        self._included_last = not standing(self._pool(), books.now)
 
     def expire(self) -> None:
         """Give back every hold that is overdue."""
@@ -90,7 +93,7 @@ class Decisions:
             if hold.settlement_hash != command.digest:
                 raise IdempotencyMismatch("requestId", path=("requestId",))
             return self._view(hold)
-        priced = cost(RequestType(hold.request_type), command.figures, self._prices.rate(hold.model_id))
+        priced = cost(_REQUEST_TYPES[hold.request_type], command.figures, self._prices.rate(hold.model_id))
         if hold.status == "held":
             self._give_back(hold)
         taken, shortfall = self._consume(priced.credits)
@@ -142,10 +145,10 @@ class Decisions:
 
     def _spender(self, member: MemberBook) -> SpendingMember:
         return SpendingMember(
-            active=member.status == "active" and member.disabled_at is None,
-            limits=Limits(member.daily_credit_limit, member.monthly_credit_limit, member.max_cost_per_request),
-            usage=_usage(member),
-            held=member.held_credits,
+            member.status == "active" and member.disabled_at is None,
+            Limits(member.daily_credit_limit, member.monthly_credit_limit, member.max_cost_per_request),
+            _usage(member),
+            member.held_credits,
         )
 
     def _pool(self) -> SpendingPool:
@@ -254,7 +257,7 @@ class Decisions:
     def _pay_shortfall(self) -> None:
         """What comes back into a pool that owes pays that first, as new credits do (ruling 10): who owes has nothing available."""
         pool = self.books.pool
-        owed = min(pool.shortfall, pool.available)
+        owed = min(pool.shortfall, pool.available) if pool.shortfall else ZERO
         if owed > 0:
             pool.shortfall -= owed
             self._append_entries(self._burn(owed), description=SHORTFALL_PAID)
@@ -267,7 +270,7 @@ class Decisions:
             Bucket.BONUS: pool.bonus_remaining,
             Bucket.PURCHASED: pool.purchased_remaining,
         }
-        taken, _ = burn(payable, remaining, included_last=not standing(self._pool(), self.books.now))
+        taken, _ = burn(payable, remaining, included_last=self._included_last)
         pool.included_used += taken.get(Bucket.INCLUDED, ZERO)
         pool.bonus_remaining -= taken.get(Bucket.BONUS, ZERO)
         pool.purchased_remaining -= taken.get(Bucket.PURCHASED, ZERO)
@@ -328,6 +331,9 @@ class Decisions:
 
     def _touch(self, member: MemberBook) -> None:
         """Roll the member's counters to today; they will be written."""
+        member.changed = True
+        if member.usage_on == self._today:
+            return
         used = roll_over(_usage(member), self._today)
         member.usage_on = self._today
         member.usage_today, member.usage_this_week, member.usage_this_month = (
@@ -335,7 +341,6 @@ class Decisions:
             used.this_week,
             used.this_month,
         )
-        member.changed = True
 
     def _count_usage(self, member: MemberBook | None, credits: Decimal) -> None:
         if member is None:
@@ -358,7 +363,7 @@ def as_reservation(hold: HoldBook, family: Family | None) -> Reservation:
         pool_id=hold.pool_id,
         user_id=hold.user_id,
         request_id=hold.request_id,
-        request_type=RequestType(hold.request_type),
+        request_type=_REQUEST_TYPES[hold.request_type],
         model_id=hold.model_id,
         amount=hold.amount,
         status=hold.status,

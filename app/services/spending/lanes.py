@@ -234,7 +234,7 @@ def _asked(commands: Sequence[Command], keys: Collection[ServicePrincipal]) -> A
     return Asked(
         users=list({command.user_id for command in commands if isinstance(command, Reserve)}),
         request_ids=[command.request_id for command in commands if isinstance(command, Reserve)],
-        references=[command.reference for command in commands if isinstance(command, Settle | Release)],
+        references=[command.reference for command in commands if isinstance(command, (Settle, Release))],
         keys=list(keys),
     )
 
