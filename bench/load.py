@@ -72,7 +72,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, load: "_Load") -> None:
         self._load = load
-        self._received = bytearray()
+        self._received = b""
         self._expected = 0  # bytes of the whole answer, once its headers are there
         self._body_at = 0
         self._sent_at = 0.0
@@ -82,22 +82,24 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
+        if self._received:
+            data = self._received + data
         if not self._expected:
-            end = self._received.find(b"\r\n\r\n")
+            end = data.find(b"\r\n\r\n")
             if end < 0:
+                self._received = data
                 return
-            head = bytes(self._received[:end]).lower()
-            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            length = int(data[:end].lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             self._body_at, self._expected = end + 4, end + 4 + length
-        if len(self._received) >= self._expected:
-            took = time.perf_counter() - self._sent_at
-            if not self._received.startswith(b"HTTP/1.1 200") or b'"errors"' in self._received:
-                self._load.fail(bytes(self._received[:2000]))
-            self._load.answered(took, self._expected - self._body_at)
-            self._received.clear()
-            self._expected = 0
-            self._send()
+        if len(data) < self._expected:
+            self._received = data
+            return
+        took = time.perf_counter() - self._sent_at
+        if not data.startswith(b"HTTP/1.1 200") or data.find(b'"errors"', self._body_at) >= 0:
+            self._load.fail(data[:2000])
+        self._load.answered(took, self._expected - self._body_at)
+        self._received, self._expected = b"", 0
+        self._send()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._load.fail(b"the server closed the connection")

@@ -41,8 +41,10 @@ class Page(NamedTuple):
     def built(self, row: Record) -> Connection[Any]:
         """The connection, out of the pool's row."""
         pool_id, first, after = self.key
-        lines, keys = row[self.connection], row[f"{self.connection}_keys"] or []
-        nodes: Any = Written(self.selection, lines.split("\n")[:first] if lines else [])
+        lines, keys = row[self.connection] or "", (row[f"{self.connection}_keys"] or "").splitlines()
+        if len(keys) > first:
+            lines = lines[: max(lines.rfind("\n"), 0)]
+        nodes: Any = Written(self.selection, lines)
         info = page_info(keys, first, after=after is not None, cursor=self._cursor)
         if self.connection == "members":
             return PoolMemberConnection(nodes=nodes, page_info=info, rows=(), cursor=str, pool_key=pool_id)
