@@ -77,6 +77,7 @@ class Read:
                 names.append(found[1])
             return f"${names.index(found[1]) + 1}"
 
+        self.source = sql  # to be written into another one
         self.sql = re.sub(r"(?<!:):([a-z]\w*)", number, sql)
         self.names = tuple(names)
 

@@ -86,7 +86,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._received:
-            data = self._received = self._received + data
+            data = self._received + data
         if not self._expected:
             end = data.find(b"\r\n\r\n")
             if end < 0:
@@ -98,7 +98,7 @@ class _Connection(asyncio.Protocol):
             self._received = data
             return
         took = time.perf_counter() - self._sent_at
-        if not data.startswith(b"HTTP/1.1 200") or b'"errors"' in data:
+        if not data.startswith(b"HTTP/1.1 200") or data.find(b'"errors"', self._body_at) >= 0:
             self._load.fail(data[:2000])
         self._load.answered(took, self._expected - self._body_at)
         self._received, self._expected = b"", 0

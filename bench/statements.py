@@ -7,7 +7,7 @@ from bench.dashboard import document, messages_for_one
 from bench.figures import Figure, keep
 from bench.world import World
 
-MOST = 4  # BEGIN with the settings, who acts, the pool with its members and entries, COMMIT
+MOST = 3  # BEGIN with the settings, who acts with the pool, its members and entries, COMMIT
 
 
 def bench(world: World) -> list[Figure]:

@@ -21,6 +21,7 @@ from app.tenancy import Database
 
 if TYPE_CHECKING:
     from graphql_schema.loaders import Loaders
+    from graphql_schema.pages import Ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Context:
         self._opening = asyncio.Lock()
         self._session: Session | None = None
         self._loaders: Loaders | None = None
+        self.ahead: Ahead | None = None  # what will be read first; set before the session is opened
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,7 +66,7 @@ class Context:
         if self._session is None:
             async with self._opening:
                 if self._session is None:
-                    transaction = acting(self.services.database, self.principal, read_only=True)
+                    transaction = acting(self.services.database, self.principal, read_only=True, opening=self.ahead)
                     self._session = await transaction.__aenter__()
                     self._acting = transaction
         return self._session
@@ -86,7 +88,7 @@ class Context:
     async def refresh(self) -> None:
         """Before a mutation and after its commit: no connection is held, and what is read from now on is read anew."""
         transaction, self._acting = self._acting, None
-        self._session = self._loaders = None
+        self._session = self._loaders = self.ahead = None
         if transaction is not None:
             await transaction.__aexit__(None, None, None)
 

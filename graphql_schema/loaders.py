@@ -27,7 +27,7 @@ from graphql_schema.auto_purchase import AutoPurchaseSettings, as_auto_purchase
 from graphql_schema.context import Context
 from graphql_schema.members import MEMBER, PoolMember, PoolMemberConnection
 from graphql_schema.node import to_id
-from graphql_schema.pages import Ahead, PageKey, only_of, sequence_of, time_and_id_of
+from graphql_schema.pages import PageKey, only_of, sequence_of, time_and_id_of
 from graphql_schema.pagination import check_first, encode_cursor, page
 from graphql_schema.pools import CreditPool, as_pool
 from graphql_schema.purchases import (
@@ -52,42 +52,52 @@ class Loaders:
     """The loaders of one operation, on its read transaction."""
 
     # Each is made when it is first asked for: an operation uses two or three of them.
-    pool_by_id = cached_property[DataLoader[UUID, CreditPool | None]](lambda self: DataLoader(self._pools))
-    auto_purchase_by_pool = cached_property[DataLoader[UUID, AutoPurchaseSettings]](
-        lambda self: DataLoader(self._auto_purchases)
+    pool_by_id = cached_property[DataLoader[UUID, CreditPool | None]](
+        lambda self: DataLoader(self._pools, loop=self._loop)
     )
-    member_by_id = cached_property[DataLoader[UUID, PoolMember | None]](lambda self: DataLoader(self._members))
+    auto_purchase_by_pool = cached_property[DataLoader[UUID, AutoPurchaseSettings]](
+        lambda self: DataLoader(self._auto_purchases, loop=self._loop)
+    )
+    member_by_id = cached_property[DataLoader[UUID, PoolMember | None]](
+        lambda self: DataLoader(self._members, loop=self._loop)
+    )
     member_by_pool_user = cached_property[DataLoader[tuple[UUID, UUID], PoolMember | None]](
-        lambda self: DataLoader(self._members_by_user)
+        lambda self: DataLoader(self._members_by_user, loop=self._loop)
     )
     members_by_pool = cached_property[DataLoader[PageKey, PoolMemberConnection]](
-        lambda self: DataLoader(self._member_pages)
+        lambda self: DataLoader(self._member_pages, loop=self._loop)
     )
-    member_count_by_pool = cached_property[DataLoader[UUID, int]](lambda self: DataLoader(self._member_counts))
-    seats_by_pool = cached_property[DataLoader[UUID, tuple[int, int]]](lambda self: DataLoader(self._seats))
+    member_count_by_pool = cached_property[DataLoader[UUID, int]](
+        lambda self: DataLoader(self._member_counts, loop=self._loop)
+    )
+    seats_by_pool = cached_property[DataLoader[UUID, tuple[int, int]]](
+        lambda self: DataLoader(self._seats, loop=self._loop)
+    )
     transactions_by_pool = cached_property[DataLoader[PageKey, CreditTransactionConnection]](
-        lambda self: DataLoader(self._transaction_pages)
+        lambda self: DataLoader(self._transaction_pages, loop=self._loop)
     )
     purchases_by_pool = cached_property[DataLoader[PageKey, CreditPurchaseConnection]](
-        lambda self: DataLoader(self._purchase_pages)
+        lambda self: DataLoader(self._purchase_pages, loop=self._loop)
     )
     moments_by_purchase = cached_property[DataLoader[UUID, list[PurchaseMoment]]](
-        lambda self: DataLoader(self._moments)
+        lambda self: DataLoader(self._moments, loop=self._loop)
     )
-    refunds_by_purchase = cached_property[DataLoader[UUID, list[Refund]]](lambda self: DataLoader(self._refunds))
+    refunds_by_purchase = cached_property[DataLoader[UUID, list[Refund]]](
+        lambda self: DataLoader(self._refunds, loop=self._loop)
+    )
     # Of Stripe; the page and the settings of automatic purchases in it ask once.
-    cards_by_customer = cached_property[DataLoader[str, list[PaymentMethod]]](lambda self: DataLoader(self._cards))
-    disputes_by_purchase = cached_property[DataLoader[UUID, list[Dispute]]](lambda self: DataLoader(self._disputes))
+    cards_by_customer = cached_property[DataLoader[str, list[PaymentMethod]]](
+        lambda self: DataLoader(self._cards, loop=self._loop)
+    )
+    disputes_by_purchase = cached_property[DataLoader[UUID, list[Dispute]]](
+        lambda self: DataLoader(self._disputes, loop=self._loop)
+    )
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._loop = asyncio.get_running_loop()  # looked up by each loader otherwise
         self._bands: tuple[Band, ...] = ()
         self._bands_turn = asyncio.Lock()
-        self._ahead: dict[UUID, Ahead] = {}
-
-    def expect(self, pool_id: UUID, ahead: Ahead) -> None:
-        """Pages that will be asked of a pool: they are read with it."""
-        self._ahead[pool_id] = ahead
 
     async def price_bands(self) -> tuple[Band, ...]:
         """The price bands in force at the operation's instant, read once for all its quotes."""
@@ -95,6 +105,28 @@ class Loaders:
         async with self._bands_turn:
             self._bands = self._bands or await price_bands.current(session.tx)
         return self._bands
+
+    async def root_pool(self, pool_id: UUID) -> CreditPool | None:
+        """The pool that a document asks for at its root. Pages that are read with it are put where their loaders look."""
+        session = await self._context.session()
+        ahead = self._context.ahead
+        if ahead is None or ahead.pool_id != pool_id:
+            return await self.pool_by_id.load(pool_id)
+        rows: Sequence[Record] | None = session.opened_with
+        if rows is None:  # the actor is not who acted last time
+            _, rows = await self._rows(ahead.statement, user=None, subject="", **ahead.parameters(session.actor))
+        row = rows[0]
+        if row["id"] is None or not session.actor.sees(pool_id):
+            return None
+        loaders: dict[str, DataLoader[PageKey, Any]] = {
+            "members": self.members_by_pool,
+            "transactions": self.transactions_by_pool,
+        }
+        for one in ahead.pages:
+            loaders[one.connection].prime(one.key, one.built(row))
+        pool = as_pool(row, session.actor, self._context.now)
+        self.pool_by_id.prime(pool_id, pool)
+        return pool
 
     async def pool(self, pool_id: UUID) -> CreditPool:
         """A pool that is known to exist for the viewer. Raises NotFound otherwise."""
@@ -152,26 +184,9 @@ class Loaders:
         return session.actor, await session.tx.read(statement, tenant=session.tx.tenant_id, **parameters)
 
     async def _pools(self, ids: list[UUID]) -> list[CreditPool | None]:
-        ahead = self._ahead.get(ids[0]) if len(ids) == 1 else None
-        actor, rows = await (self._pool_with(ids[0], ahead) if ahead else self._rows(statements.POOLS, pools=ids))
+        actor, rows = await self._rows(statements.POOLS, pools=ids)
         found = {row["id"]: as_pool(row, actor, self._context.now) for row in rows if actor.sees(row["id"])}
         return [found.get(pool_id) for pool_id in ids]
-
-    async def _pool_with(self, pool_id: UUID, ahead: Ahead) -> tuple[Actor, Sequence[Record]]:
-        """One pool's row; the pages that come with it are put where their loaders look."""
-        actor = (await self._context.session()).actor
-        parameters = Viewpoint(actor, pool_id, self._context.now).parameters | {"own": only_of(actor, pool_id)}
-        for one in ahead.pages:
-            parameters |= one.parameters
-        _, rows = await self._rows(ahead.statement, pool=pool_id, **parameters)
-        loaders: dict[str, DataLoader[PageKey, Any]] = {
-            "members": self.members_by_pool,
-            "transactions": self.transactions_by_pool,
-        }
-        for row in rows:
-            for one in ahead.pages:
-                loaders[one.connection].prime(one.key, one.built(row))
-        return actor, rows
 
     async def _auto_purchases(self, pools: list[UUID]) -> list[AutoPurchaseSettings]:
         actor, rows = await self._rows(statements.AUTO_PURCHASES, pools=pools)

@@ -12,7 +12,7 @@ from uuid import UUID
 from asyncpg import Record
 from graphql import GraphQLError
 
-from app.auth.actor import Actor
+from app.auth.actor import Actor, with_memberships
 from app.rules.permissions import Permission
 from app.tenancy import Read
 from graphql_schema.context import Context
@@ -23,6 +23,7 @@ from graphql_schema.rows import Shape, Written
 from graphql_schema.selections import Expect, Selection, Within
 from graphql_schema.statements import pool_with
 from graphql_schema.transactions import TRANSACTION, CreditTransactionConnection
+from graphql_schema.viewpoints import Viewpoint
 
 PageKey = tuple[UUID, int, str | None]  # pool, first, after
 
@@ -40,8 +41,10 @@ class Page(NamedTuple):
     def built(self, row: Record) -> Connection[Any]:
         """The connection, out of the pool's row."""
         pool_id, first, after = self.key
-        lines, keys = row[self.connection], row[f"{self.connection}_keys"] or []
-        nodes: Any = Written(self.selection, lines.split("\n")[:first] if lines else [])
+        lines, keys = row[self.connection] or "", (row[f"{self.connection}_keys"] or "").splitlines()
+        if len(keys) > first:
+            lines = lines[: max(lines.rfind("\n"), 0)]
+        nodes: Any = Written(self.selection, lines)
         info = page_info(keys, first, after=after is not None, cursor=self._cursor)
         if self.connection == "members":
             return PoolMemberConnection(nodes=nodes, page_info=info, rows=(), cursor=str, pool_key=pool_id)
@@ -52,10 +55,20 @@ class Page(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """Pages of one pool that will be asked, and the statement that reads them with it."""
+    """One pool with pages that will be asked of it: an operation's opening (app/auth/actor.py)."""
 
+    pool_id: UUID
+    now: datetime
     statement: Read
     pages: list[Page]
+
+    def parameters(self, actor: Actor) -> dict[str, Any]:
+        """The statement's, but for who acts."""
+        given = Viewpoint(actor, self.pool_id, self.now).parameters
+        given |= {"pool": self.pool_id, "own": only_of(actor, self.pool_id)}
+        for one in self.pages:
+            given |= one.parameters
+        return given
 
 
 def pages_ahead(within: Mapping[str, Within]) -> Expect | None:
@@ -64,7 +77,7 @@ def pages_ahead(within: Mapping[str, Within]) -> Expect | None:
     written = {name: sql for name, nodes in selections.items() if (sql := _SHAPES[name].select(nodes)) is not None}
     if not written:
         return None
-    statement = pool_with(written)
+    statement = with_memberships(pool_with(written))
 
     def expect(context: Context, arguments: dict[str, Any], fields: dict[str, dict[str, Any]]) -> None:
         pool_id = uuid_of(arguments["id"], "CreditPool")
@@ -77,7 +90,7 @@ def pages_ahead(within: Mapping[str, Within]) -> Expect | None:
             ]
         except GraphQLError:  # its loader says so, if it comes to that
             return
-        context.loaders.expect(pool_id, Ahead(statement, pages))
+        context.ahead = Ahead(pool_id, context.now, statement, pages)
 
     return expect
 

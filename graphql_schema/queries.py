@@ -74,7 +74,7 @@ class Query:
     async def pool(self, info: Info, id: strawberry.ID) -> CreditPool | None:
         await info.context.session()
         pool_id = uuid_of(id, "CreditPool")
-        return await info.context.loaders.pool_by_id.load(pool_id) if pool_id else None
+        return await info.context.loaders.root_pool(pool_id) if pool_id else None
 
     @strawberry.field(
         description="What became of a request for credits by its requestId; null: nothing was ever held under it."

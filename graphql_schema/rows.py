@@ -175,7 +175,7 @@ class Rows(Sequence[T]):
 class Written:
     """A list whose answer PostgreSQL has written, one object a line, to one selection."""
 
-    def __init__(self, selection: Selection, lines: Sequence[str]) -> None:
+    def __init__(self, selection: Selection, lines: str) -> None:
         self._selection = selection
         self._lines = lines
 
@@ -183,4 +183,5 @@ class Written:
         """The list's JSON; raises SurprisingValueError for another selection."""
         if selection is not self._selection:
             raise SurprisingValueError
-        return Fragment(f"[{','.join(self._lines)}]")
+        commas = self._lines.replace("\n", ",")
+        return Fragment(f"[{commas}]")

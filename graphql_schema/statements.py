@@ -34,7 +34,7 @@ _WRITTEN_PAGES = {
     "members": f"""
       CROSS JOIN LATERAL (SELECT (CAST(:now AS timestamptz) AT TIME ZONE p.time_zone)::date AS today OFFSET 0) d
       CROSS JOIN LATERAL (
-           SELECT string_agg(to_json(n.node)::text, E'\\n') AS members, array_agg(n.key) AS members_keys
+           SELECT string_agg(to_json(n.node)::text, E'\\n') AS members, string_agg(n.key, E'\\n') AS members_keys
              FROM (SELECT {{node}} AS node, {time_text("r.created_at")} || ' ' || r.id AS key
                      FROM credit_pool_members r
                      JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
@@ -45,7 +45,7 @@ _WRITTEN_PAGES = {
                     LIMIT :member_rows) n) members_page""",  # noqa: S608
     "transactions": """
       CROSS JOIN LATERAL (
-           SELECT string_agg(to_json(n.node)::text, E'\\n') AS transactions, array_agg(n.key) AS transactions_keys
+           SELECT string_agg(to_json(n.node)::text, E'\\n') AS transactions, string_agg(n.key, E'\\n') AS transactions_keys
              FROM (SELECT {node} AS node, r.sequence::text AS key
                      FROM credit_transactions r
                      LEFT JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
@@ -59,7 +59,7 @@ _WRITTEN_PAGES = {
 
 def pool_with(nodes: Mapping[str, str]) -> Read:
     """One pool (`:pool`) with a page of each of its connections that are named, by the SQL for their nodes (rows.py). Of a page come the
-    nodes as JSON, one a line, and their keys for cursors, one more than is shown."""
+    nodes as JSON and their keys for cursors, one a line, one more than is shown."""
     columns = "".join(f", {name}, {name}_keys" for name in nodes)
     pages = "".join(_WRITTEN_PAGES[name].format(node=node) for name, node in nodes.items())
     return Read(_POOLS.format(columns=columns, pages=pages, wanted=":pool"))

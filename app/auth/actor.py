@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Protocol
 from uuid import UUID
 
+import orjson
 from asyncpg import Record
 from sqlalchemy import func, or_, select
 
@@ -134,6 +136,18 @@ class Session:
 
     tx: Transaction
     actor: Actor
+    opened_with: list[Record] | None = None  # what its opening read for the actor
+
+
+class Opening(Protocol):
+    """What an operation reads first of all, if its actor is who acted last time: then it is read in one message with the memberships."""
+
+    @property
+    def statement(self) -> Read:
+        """Made by `with_memberships`."""
+
+    def parameters(self, actor: Actor) -> dict[str, Any]:
+        """The statement's, for this actor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ class _Remembered:
     memberships anew (own rows, whatever the scope's pools). Only where it reads the very same is the same actor taken."""
 
     scope: Scope
-    rows: list[Record]
+    memberships: str
     actor: Actor
 
 
@@ -150,52 +164,78 @@ _remembered: dict[tuple[UUID, str], _Remembered] = {}
 _MAX_REMEMBERED = 50_000
 
 _MEMBERSHIPS = Read("""
-    SELECT u.disabled_at, m.id, m.pool_id, m.role, m.permissions, m.status
-      FROM users u
-      LEFT JOIN credit_pool_members m ON m.tenant_id = u.tenant_id AND m.user_id = u.id AND m.status <> 'invited'
-     WHERE u.tenant_id = :tenant AND u.id = :user AND u.subject = :subject
-     ORDER BY m.created_at, m.id
+    SELECT json_agg(own)::text AS memberships
+      FROM (SELECT u.disabled_at, m.id, m.pool_id, m.role, m.permissions, m.status
+              FROM users u
+              LEFT JOIN credit_pool_members m ON m.tenant_id = u.tenant_id AND m.user_id = u.id AND m.status <> 'invited'
+             WHERE u.tenant_id = :tenant AND u.id = :user AND u.subject = :subject
+             ORDER BY m.created_at, m.id) own
 """)
 
 
+def with_memberships(statement: Read) -> Read:
+    """The statement's rows, at least one, with the memberships of `:user` and `:subject` beside them."""
+    found = f"LEFT JOIN LATERAL ({statement.source}) found ON true"
+    return Read(f"SELECT own.memberships, found.* FROM ({_MEMBERSHIPS.source}) own {found}")  # noqa: S608
+
+
 @asynccontextmanager
-async def acting(database: Database, principal: Principal, *, read_only: bool = False) -> AsyncIterator[Session]:
+async def acting(
+    database: Database, principal: Principal, *, read_only: bool = False, opening: Opening | None = None
+) -> AsyncIterator[Session]:
     """Open the transaction in which a principal acts. Raises Unauthenticated for an unknown or disabled user and a bad key."""
     if isinstance(principal, UserPrincipal):
         known = _remembered.get((principal.tenant_id, principal.subject))
         scope = known.scope if known else Scope(principal.tenant_id, ActorKind.USER)
         async with database.transaction(scope, read_only=read_only) as tx:
-            yield Session(tx, await _user(tx, principal, known))
+            yield await _user(tx, principal, known, opening)
     else:
         scope = Scope(principal.tenant_id, ActorKind.SERVICE)
         async with database.transaction(scope, read_only=read_only) as tx:
             yield Session(tx, await _service(tx, principal))
 
 
-async def _user(tx: Transaction, principal: UserPrincipal, known: _Remembered | None) -> Actor:
-    rows = await _membership_rows(tx, principal.subject, known.actor.user_id) if known else []
-    if known is not None and rows == known.rows:
-        return known.actor
-    if not rows:
-        rows = await _membership_rows(tx, principal.subject, await _look_up(tx, principal.subject))
+async def _user(
+    tx: Transaction, principal: UserPrincipal, known: _Remembered | None, opening: Opening | None
+) -> Session:
+    memberships = None
+    if known is not None:
+        given = opening.parameters(known.actor) if opening else {}
+        statement = opening.statement if opening else _MEMBERSHIPS
+        rows = await tx.read(
+            statement, tenant=tx.tenant_id, user=known.actor.user_id, subject=principal.subject, **given
+        )
+        memberships = rows[0]["memberships"]
+        if memberships == known.memberships:
+            return Session(tx, known.actor, rows if opening else None)
+    return Session(tx, await _newly_read(tx, principal, memberships))
+
+
+async def _newly_read(tx: Transaction, principal: UserPrincipal, memberships: str | None) -> Actor:
+    """The actor whose memberships are as they were read, or are still to be read; remembered for the next time."""
+    if memberships is None:
+        user_id = await _look_up(tx, principal.subject)
+        (row,) = await tx.read(_MEMBERSHIPS, tenant=tx.tenant_id, user=user_id, subject=principal.subject)
+        memberships = row["memberships"]
+    rows = orjson.loads(memberships or "[]")
     if rows[0]["disabled_at"] is not None:
         raise Unauthenticated("the user is disabled")
-    memberships = tuple(_membership(row) for row in rows if row["id"] is not None)
+    own = tuple(_membership(row) for row in rows if row["id"] is not None)
     await tx.narrow(
-        member_pools=(one.pool_id for one in memberships),
-        visible_pools=(one.pool_id for one in memberships if one.sees_members),
+        member_pools=(one.pool_id for one in own),
+        visible_pools=(one.pool_id for one in own if one.sees_members),
     )
-    actor = Actor(ActorKind.USER, tx.tenant_id, tx.scope.user_id, memberships)
+    actor = Actor(ActorKind.USER, tx.tenant_id, tx.scope.user_id, own)
     if len(_remembered) >= _MAX_REMEMBERED:
         _remembered.clear()
-    _remembered[principal.tenant_id, principal.subject] = _Remembered(tx.scope, rows, actor)
+    _remembered[principal.tenant_id, principal.subject] = _Remembered(tx.scope, memberships or "", actor)
     return actor
 
 
-def _membership(row: Record) -> Membership:
+def _membership(row: dict[str, Any]) -> Membership:
     return Membership(
-        id=row["id"],
-        pool_id=row["pool_id"],
+        id=UUID(row["id"]),
+        pool_id=UUID(row["pool_id"]),
         role=Role(row["role"]),
         permissions=frozenset(granted(row["permissions"])),
         active=row["status"] == "active",
@@ -211,10 +251,6 @@ async def _look_up(tx: Transaction, subject: str) -> UUID:
         raise Unauthenticated("the token's subject is no user of its tenant")
     await tx.become(user_id)
     return user_id
-
-
-async def _membership_rows(tx: Transaction, subject: str, user_id: UUID | None) -> list[Record]:
-    return await tx.read(_MEMBERSHIPS, tenant=tx.tenant_id, user=user_id, subject=subject)
 
 
 async def _service(tx: Transaction, principal: ServicePrincipal) -> Actor:

@@ -233,4 +233,4 @@ async def test_a_page_read_with_its_pool_is_the_page_read_by_itself(
         together = await portal.ask(household, person, AHEAD, **variables)
         assert together.body == alone.body, variables
         if "errors" not in alone.body:
-            assert len(portal.statements) == 4, portal.statements  # BEGIN, who asks, the pool with its pages, COMMIT
+            assert len(portal.statements) == 3, portal.statements  # BEGIN, who asks with the pool and its pages, COMMIT
