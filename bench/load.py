@@ -42,10 +42,22 @@ class Outcome:
         return self.requests / self.seconds
 
 
-def run(port: int, requests: Sequence[bytes], *, connections: int = 8, seconds: float = 0, total: int = 0) -> Outcome:
-    """Send the requests round robin for so many seconds or so many times; RuntimeError if any answer is not a clean 200."""
+def run(
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    connections: int = 8,
+    seconds: float = 0,
+    total: int = 0,
+    warm_up: Sequence[bytes] = (),
+) -> Outcome:
+    """Send the requests round robin for so many seconds or so many times; RuntimeError if any answer is not a clean 200.
+
+    `warm_up` is sent before, once and on the same connections, and counts for nothing.
+    """
     plan = {
         "port": port,
+        "warm_up": [one.decode("latin-1") for one in warm_up],
         "requests": [one.decode("latin-1") for one in requests],
         "connections": connections,
         "seconds": seconds,
@@ -74,8 +86,7 @@ def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
 class _Connection(asyncio.Protocol):
     """Sends a request, waits for its answer, sends the next one."""
 
-    def __init__(self, load: "_Load") -> None:
-        self._load = load
+    def __init__(self) -> None:
         self._received = b""
         self._expected = 0  # bytes of the whole answer, once its headers are there
         self._body_at = 0
@@ -102,12 +113,16 @@ class _Connection(asyncio.Protocol):
             self._load.fail(data[:2000])
         self._load.answered(took, self._expected - self._body_at)
         self._received, self._expected = b"", 0
-        self.send()
+        self._send()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._load.fail(b"the server closed the connection")
 
-    def send(self) -> None:
+    def work_for(self, load: "_Load") -> None:
+        self._load = load
+        self._send()
+
+    def _send(self) -> None:
         request = self._load.next()
         if request is not None:
             self._sent_at = time.perf_counter()
@@ -115,22 +130,26 @@ class _Connection(asyncio.Protocol):
 
 
 class _Load:
-    def __init__(self, plan: dict[str, Any]) -> None:
-        self._requests: list[bytes] = [one.encode("latin-1") for one in plan["requests"]]
-        self._total = plan["total"]
-        self._seconds = plan["seconds"]
-        self._until = 0.0
-        self._waiting = plan["connections"]
+    """One phase: requests that are sent so many times or, without a total, for so many seconds."""
+
+    def __init__(self, requests: list[str], connections: int, *, total: int, seconds: float = 0.0) -> None:
+        self._requests = [one.encode("latin-1") for one in requests]
+        self._total = total
+        self._seconds = seconds
+        self._waiting = connections
         self._number = count()
         self._latencies: list[float] = []
         self._bytes = 0
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def begin(self) -> float:
-        """The time runs from now on; what the clock says."""
-        now = time.perf_counter()
-        self._until = now + self._seconds
-        return now
+    async def through(self, connections: list[_Connection]) -> None:
+        """All connections work for it, until it is over."""
+        self._began, self._used = time.perf_counter(), _used()
+        self._until = self._began + self._seconds
+        for connection in connections:
+            connection.work_for(self)
+        await self.over
+        self._ended = time.perf_counter()
 
     def next(self) -> bytes | None:
         number = next(self._number)
@@ -149,34 +168,38 @@ class _Load:
         if not self.over.done():
             self.over.set_exception(RuntimeError(f"the answer was {what!r}"))
 
-    def outcome(self, seconds: float) -> Outcome:
+    def outcome(self) -> Outcome:
         ordered = sorted(self._latencies)
-        used = resource.getrusage(resource.RUSAGE_SELF)
         return Outcome(
             requests=len(ordered),
-            seconds=seconds,
+            seconds=self._ended - self._began,
             p50_ms=ordered[len(ordered) // 2] * 1000,
             p90_ms=ordered[int(len(ordered) * 0.9)] * 1000,
             p99_ms=ordered[int(len(ordered) * 0.99)] * 1000,
             max_ms=ordered[-1] * 1000,
             answer_bytes=self._bytes,
-            cpu_us=(used.ru_utime + used.ru_stime) / len(ordered) * 1e6,
+            cpu_us=(_used() - self._used) / len(ordered) * 1e6,
         )
+
+
+def _used() -> float:
+    """Processor time, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 async def _main() -> None:
     plan = json.load(sys.stdin)
-    load = _Load(plan)
     loop = asyncio.get_running_loop()
-    connections = [_Connection(load) for _ in range(plan["connections"])]
+    connections = [_Connection() for _ in range(plan["connections"])]
+    load = _Load(plan["requests"], len(connections), total=plan["total"], seconds=plan["seconds"])
     for connection in connections:
         await loop.create_connection(lambda one=connection: one, "127.0.0.1", plan["port"])
     await asyncio.sleep(SETTLE_SECONDS)  # until the server has accepted them all
-    began = load.begin()
-    for connection in connections:
-        connection.send()
-    await load.over
-    sys.stdout.write(json.dumps(asdict(load.outcome(time.perf_counter() - began))))
+    if plan["warm_up"]:
+        await _Load(plan["warm_up"], len(connections), total=len(plan["warm_up"])).through(connections)
+    await load.through(connections)
+    sys.stdout.write(json.dumps(asdict(load.outcome())))
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ class Round:
 def bench(world: World) -> list[Figure]:
     """The 99th percentile of the answers beside a bare INSERT, and how many events are handled a second."""
     with _database(world) as urls, _plant(world, urls) as plant:
-        asyncio.run(_prepare(world, plant))
-        rounds = [asyncio.run(_round(world, plant, urls)) for _ in range(ROUNDS)]
+        known = asyncio.run(_prepare(world, plant))
+        rounds = [asyncio.run(_round(world, plant, urls, known)) for _ in range(ROUNDS)]
         asyncio.run(_prove(world, urls))
     middle = sorted(rounds, key=lambda one: one.posted.p99_ms / one.bare_ms)[ROUNDS // 2]
     p99, bare = middle.posted.p99_ms, middle.bare_ms
@@ -114,7 +114,7 @@ def _posting(one: Round) -> str:
     return f"{spread}; processor time for the {EVENTS:,} while they were posted: {used}"
 
 
-async def _round(world: World, plant: Plant, urls: dict[str, str]) -> Round:
+async def _round(world: World, plant: Plant, urls: dict[str, str], known: list[dict[str, Any]]) -> Round:
     superuser = await asyncpg.connect(world.postgres.dsn("postgres", DATABASE))
     worker = await asyncpg.connect(urls["database_worker_url"].replace("+asyncpg", ""))
     try:
@@ -123,7 +123,8 @@ async def _round(world: World, plant: Plant, urls: dict[str, str]) -> Round:
         ids = [event["id"] for event in events]
         used = plant.cpu_seconds()
         # Nothing else is to do meanwhile, in this process.
-        posted = run(plant.port, _requests(events), connections=CLIENTS, total=EVENTS)
+        warm_up = _requests(known * 5)  # answered, stored before: the worker has nothing to do for them
+        posted = run(plant.port, _requests(events), connections=CLIENTS, total=EVENTS, warm_up=warm_up)
         posting_ms = {name: (now - used[name]) * 1000 for name, now in plant.cpu_seconds().items()}
         await _handled(superuser, ids)
         await _idle(superuser)
@@ -225,8 +226,8 @@ async def _prove(world: World, urls: dict[str, str]) -> None:
         await database.close()
 
 
-async def _prepare(world: World, plant: Plant) -> None:
-    """The sandbox keeps its events to itself, this benchmark posts them; server and worker have begun their work."""
+async def _prepare(world: World, plant: Plant) -> list[dict[str, Any]]:
+    """The sandbox keeps its events to itself, this benchmark posts them; server and worker have begun their work. Events that are known."""
     async with _stripe(plant) as http:
         (await http.post("/_control/webhooks", json={"url": None, "mode": "hold"})).raise_for_status()
     first = [_unknown() for _ in range(64)]
@@ -236,6 +237,7 @@ async def _prepare(world: World, plant: Plant) -> None:
         await _handled(superuser, [event["id"] for event in first])
     finally:
         await superuser.close()
+    return first
 
 
 def _requests(events: list[dict[str, Any]]) -> list[bytes]:
