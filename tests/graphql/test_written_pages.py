@@ -178,3 +178,36 @@ async def test_what_is_written_and_what_is_left_to_the_loaders(
     document = f"query Q($id: ID!) {{ pool(id: $id) {{ members(first: 2) {{ {asked} }} }} }}"
     await check_alike(portal, household, "olivia", document)
     assert was_written(portal) is written
+
+
+async def test_what_is_taken_away_is_gone_with_the_next_request(
+    portal: Portal, database: Database, rows: asyncpg.Connection
+) -> None:
+    """Who acts is read in one message with the pool, for whoever acted last time: what was read for rights that are gone is not shown."""
+    household = await make_household(database, people=PEOPLE)
+    await add_entries(database, household, ("olivia", "-1"), ("adam", "-1"))
+    adam, owner = household.people["adam"], household.people["olivia"]
+    seen = await check_alike(portal, household, "adam", DOCUMENT, first=10)
+    assert len(seen["pool"]["members"]["nodes"]) == len(PEOPLE)
+
+    async def ask(document: str = DOCUMENT) -> Any:
+        return (await portal.ask(household, "adam", document, id=pool_id(household), first=10)).data["pool"]
+
+    await ask()  # by graphql-core; the document is written from now on
+    await ask()
+    change = "UPDATE credit_pool_members SET permissions = $2 WHERE id = $1"
+    await rows.execute(change, adam.member_id, json.dumps({Permission.VIEW_POOL_BALANCE.value: True}))
+    portal.statements.clear()
+    found = await ask()
+    assert was_written(portal)
+    assert [one["user"]["email"] for one in found["members"]["nodes"]] == [adam.email]
+    assert [one["user"]["email"] for one in found["transactions"]["nodes"]] == [adam.email]
+    assert found == await ask(f"{DOCUMENT} # by graphql-core")
+    await rows.execute(change, adam.member_id, "{}")
+    assert [one["balanceAfter"] for one in (await ask())["transactions"]["nodes"]] == [None]
+    await rows.execute("UPDATE credit_pool_members SET status = 'invited' WHERE id = $1", adam.member_id)
+    assert await ask() is None
+    await rows.execute("UPDATE users SET disabled_at = now() WHERE id = $1", adam.user_id)
+    refused = await portal.ask(household, "adam", DOCUMENT, id=pool_id(household), first=10)
+    assert (refused.status, "data" in refused.body) == (401, False)
+    assert owner.email not in json.dumps(refused.body)
