@@ -16,6 +16,7 @@ from app.config import Settings
 log = structlog.get_logger("http")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")  # of a proxy or a client: it goes into logs and headers
+LONGEST_HOST = 300  # bytes of a Host header: a name has 253 at most, and there are a port and brackets
 ASKED_BY_ANY_NAME = frozenset({"/healthz", "/readyz", "/metrics"})  # probes come by address
 _STRIPE_JS = "https://js.stripe.com https://*.js.stripe.com"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -36,7 +37,7 @@ class Edge:
         self._any_address = settings.env == "development"
         self._headers = security_headers(settings)
         self._names = frozenset(name for name, _ in self._headers)
-        self._serves = lru_cache(maxsize=1024)(self._is_served)
+        self._remembered = lru_cache(maxsize=1024)(self._is_served)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,6 +83,10 @@ class Edge:
         if self._names.isdisjoint(named):
             return own + self._headers
         return own + [header for header in self._headers if header[0] not in named]
+
+    def _serves(self, host: bytes) -> bool:
+        """Whether a Host header names this portal. What is longer than any name is not kept."""
+        return len(host) <= LONGEST_HOST and self._remembered(host)
 
     def _is_served(self, host: bytes) -> bool:
         name = _host_name(host.decode("latin-1"))

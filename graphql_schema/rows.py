@@ -133,7 +133,8 @@ class Shape(Generic[T]):
             if not expression or len(field.response_name) > _LONGEST_NAME:
                 return None
             columns.append(f'{expression} AS "{field.response_name}"')
-        return f"(SELECT x FROM (SELECT {', '.join(columns)}) x)"  # noqa: S608  GraphQL's names have letters, digits and _
+        # GraphQL's names have letters, digits and _: none is the record's own, which a column of its name would hide.
+        return f"""(SELECT "a row" FROM (SELECT {", ".join(columns)}) "a row")"""  # noqa: S608
 
 
 def _expression(source: Source | Part, inner: Selection | None) -> str | None:

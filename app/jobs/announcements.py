@@ -1,6 +1,7 @@
 """How the worker hears of new jobs: at once when a few come, and once when they come in a flood."""
 
 import asyncio
+import json
 
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.ports.driver import NotifyCallback
@@ -9,7 +10,7 @@ from pgqueuer.ports.driver import NotifyCallback
 # its questions to Stripe would take the processors and the disk from those who store. Nobody notices a tenth of a second more.
 QUIET_SECONDS = 0.1  # without a new job: the flood is over
 LONGEST_SECONDS = 1.0  # after the first one; a flood that lasts longer is handled while it lasts
-_NEW_JOBS = "table_changed_event"  # of pgqueuer's messages; cancellations and health checks are passed on at once
+_CHANGES = "table_changed_event"  # of pgqueuer's messages; cancellations and health checks are passed on at once
 
 
 class CalmDriver(AsyncpgDriver):
@@ -30,8 +31,12 @@ class _Gate:
         self._payload: str | bytes | bytearray = ""
 
     def __call__(self, payload: str | bytes | bytearray) -> None:
-        if _NEW_JOBS not in str(payload):
+        if _CHANGES not in str(payload):
             self._callback(payload)
+            return
+        if (
+            json.loads(payload).get("operation") == "delete"
+        ):  # jobs that are done: they bring no work, and would pass for a flood
             return
         loop = asyncio.get_running_loop()
         self._payload, self._last = payload, loop.time()

@@ -121,15 +121,16 @@ class Inbox:
         waiting = _Waiting(event, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if not self._storing or (len(self._waiting) >= MAX_TOGETHER and len(self._storing) < AT_ONCE):
-            storing = asyncio.create_task(self._store_waiting())
-            self._storing.add(storing)
-            storing.add_done_callback(self._storing.discard)
+            self._storing.add(asyncio.create_task(self._store_waiting()))
         return await waiting.new
 
     async def _store_waiting(self) -> None:
-        while self._waiting:
-            together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
-            await self._store_together(together)
+        try:
+            while self._waiting:
+                together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+                await self._store_together(together)
+        finally:  # in the very turn that found nobody waiting: who comes in the next one finds nobody storing
+            self._storing.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _store_together(self, together: list[_Waiting]) -> None:
         """Answer each that is waiting: whether its event is new, or NotStored."""

@@ -131,6 +131,7 @@ async def check_alike(
 ) -> dict[str, Any]:
     """The first answer to a document, on objects; the second one is the same."""
     once = f"{document} # {random.random()}"
+    portal.statements.clear()
     by_objects = await portal.ask(household, person, once, id=pool_id(household), **variables)
     assert not was_written(portal)
     portal.statements.clear()
@@ -147,7 +148,6 @@ async def test_every_row_is_written_as_it_is_read(
     print(f"PORTAL_TEST_SEED={seed}")  # noqa: T201  pytest shows it when the test fails
     household = await fill(database, rows, seed)
     for first in (0, 1, MEMBERS - 1, 100):
-        portal.statements.clear()
         data = await check_alike(portal, household, person, DOCUMENT, first=first)
         assert was_written(portal)
         assert len(data["pool"]["members"]["nodes"]) <= first
@@ -168,13 +168,16 @@ async def test_every_row_is_written_as_it_is_read(
         (f"nodes {{ {'a' * 63}: id }}", True),
         (f"nodes {{ {'a' * 63}b: id {'a' * 63}c: role }}", False),  # PostgreSQL would call both the same
         ("nodes { from: id select: role user { order: id _1: email } }", True),  # words of SQL
+        (
+            "nodes { x: id r: role u: status user { x: email n: id } limits { d: dailyCredits } }",
+            True,
+        ),  # names in the SQL
     ],
 )
 async def test_what_is_written_and_what_is_left_to_the_loaders(
     portal: Portal, database: Database, asked: str, written: bool
 ) -> None:
     household = await make_household(database)
-    portal.statements.clear()
     document = f"query Q($id: ID!) {{ pool(id: $id) {{ members(first: 2) {{ {asked} }} }} }}"
     await check_alike(portal, household, "olivia", document)
     assert was_written(portal) is written

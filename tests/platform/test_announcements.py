@@ -11,7 +11,8 @@ from app.jobs.announcements import CalmDriver
 from tests.conftest import Urls
 
 CHANNEL = "ch_calm"
-NEW = json.dumps({"type": "table_changed_event"})
+NEW = json.dumps({"type": "table_changed_event", "operation": "insert"})
+DONE = json.dumps({"type": "table_changed_event", "operation": "delete"})
 
 
 async def test_a_flood_is_heard_of_once_and_everything_else_at_once(
@@ -33,6 +34,7 @@ async def test_a_flood_is_heard_of_once_and_everything_else_at_once(
         assert await heard.get() == NEW
         await telling.execute("SELECT pg_notify($1, $2)", CHANNEL, NEW)
         assert await heard.get() == NEW
+        await telling.execute("SELECT pg_notify($1, $2)", CHANNEL, DONE)
         await asyncio.sleep(0.5)
         assert heard.empty()
     finally:

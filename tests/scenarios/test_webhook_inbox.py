@@ -172,6 +172,31 @@ async def test_an_event_that_the_database_refuses_costs_no_other(urls: Urls, gat
     await inbox.close()
 
 
+async def test_an_event_that_comes_as_the_last_one_was_stored_is_stored_too(
+    urls: Urls, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the very turn of the loop in which the answer about the first one is read."""
+    bodies = [json.dumps(event()) for _ in range(2)]
+    first, second = (gateway.parse_event(body.encode(), sign(body)["Stripe-Signature"]) for body in bodies)
+    inbox = Inbox(urls.worker)
+    insert, read = inbox._insert, asyncio.get_running_loop().create_future()
+    inserted = asyncio.Event()
+
+    async def insert_and_wait(events: dict[str, StripeEvent]) -> set[str]:
+        new = await insert(events)
+        inserted.set()
+        await read
+        return new
+
+    monkeypatch.setattr(inbox, "_insert", insert_and_wait)
+    storing = asyncio.create_task(inbox.store(first))
+    await inserted.wait()
+    read.set_result(None)
+    late = asyncio.create_task(inbox.store(second))
+    assert await asyncio.wait_for(asyncio.gather(storing, late), 10) == [True, True]
+    await inbox.close()
+
+
 async def test_without_a_database_stripe_is_asked_to_come_again(gateway: Gateway) -> None:
     inbox = Inbox("postgresql://portal_worker@127.0.0.1:9/nowhere")
     take = StripeWebhook(gateway, inbox, livemode=False)
