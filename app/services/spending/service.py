@@ -116,7 +116,7 @@ class Spending:
         await self._lanes.submit(tenant_id, pool_id, Call([Expire()]))
 
     async def _admit(self, principal: Principal) -> tuple[ServicePrincipal | None, Actor | None]:
-        """Who calls. A key that was good once is not asked for again here: every flush checks it, under the pool's lock."""
+        """Who calls. A key that was good once is not asked for again here: every flush reads it anew, as it is when the flush begins."""
         if isinstance(principal, ServicePrincipal) and principal in self._known_keys:
             return principal, None
         async with acting(self._database, principal, read_only=True) as session:
