@@ -125,6 +125,8 @@ $(BIN)/.installed: requirements.lock pyproject.toml | $(BIN)/python $(UV)
 	@echo 'Installing the locked packages ...'
 	$(UV) pip sync --quiet --require-hashes requirements.lock
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	# What a start imports is compiled once, here, also where the environment tells Python to keep no bytecode.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import app.main, app.embedded.services, app.embedded.supervisor, app.jobs.worker'
 	touch $@
 
 frontend/node_modules/.installed: frontend/package-lock.json frontend/package.json | $(BIN)/.installed
