@@ -152,7 +152,7 @@ USAGE = Shape(
     remaining_today=credit_text("remaining_today", _remaining("daily_credit_limit", _TODAY)),
     remaining_this_month=credit_text("remaining_this_month", _remaining("monthly_credit_limit", _THIS_MONTH)),
 )
-# A row of MEMBER (statements.py).
+# A row of _MEMBER (statements.py).
 MEMBER = Shape(
     PoolMember,
     id=node_id("PoolMember"),

@@ -38,7 +38,7 @@ class CreditTransactionConnection(Connection[CreditTransaction]):
     pass
 
 
-# A row of ENTRY (statements.py).
+# A row of _ENTRY (statements.py).
 TRANSACTION = Shape(
     CreditTransaction,
     id=node_id("CreditTransaction"),

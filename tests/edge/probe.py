@@ -10,9 +10,11 @@ from uuid import UUID
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import BasePermission
 from strawberry.types import Info
 
+from graphql_schema.documents import Prepared
 from graphql_schema.executor import LeafExecutor
 
 SECRET = "postgresql://portal_app:hunter2@db"
@@ -228,3 +230,18 @@ class Mutation:
 
 schema = strawberry.Schema(Query, Mutation, types=[Other], execution_context_class=LeafExecutor)
 plain_schema = strawberry.Schema(Query, Mutation, types=[Other])
+
+
+def executor_of(
+    schema: Any, prepared: Prepared, executor_class: Any, variables: dict[str, Any], context: Any, *, shared: bool
+) -> Any:
+    """An executor of a prepared document, with what operations of the document share or without, as the endpoint builds it."""
+    return executor_class.build(
+        schema,
+        prepared.document,
+        context_value=context,
+        raw_variable_values=variables,
+        is_awaitable=optimized_is_awaitable,
+        operation_extensions=None,
+        **({"shared": prepared.shared} if shared else {}),
+    )

@@ -7,13 +7,13 @@ import pytest
 import strawberry
 from graphql import ExecutionResult
 from strawberry.dataloader import DataLoader
-from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from graphql_schema import server
 from graphql_schema.direct import execute
 from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
+from tests.edge.probe import executor_of
 
 
 class Context:
@@ -87,15 +87,7 @@ DOCUMENTS = Documents(SCHEMA, introspection=True)
 def made(executor_class: Any, source: str, variables: dict[str, Any], context: Context, *, shared: bool) -> Any:
     prepared = DOCUMENTS.prepare(source, variables)
     assert prepared.errors == ()
-    return executor_class.build(
-        SCHEMA,
-        prepared.document,
-        context_value=context,
-        raw_variable_values=variables,
-        is_awaitable=optimized_is_awaitable,
-        operation_extensions=None,
-        **({"shared": prepared.shared} if shared else {}),
-    )
+    return executor_of(SCHEMA, prepared, executor_class, variables, context, shared=shared)
 
 
 async def by_core(

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import strawberry
-from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from graphql_schema import server
@@ -12,6 +11,7 @@ from graphql_schema.direct_mutations import ASKS_FOR_CONTEXT_ONLY
 from graphql_schema.documents import Documents
 from graphql_schema.executor import LeafExecutor
 from graphql_schema.inputs import direct
+from tests.edge.probe import executor_of
 
 
 class Context:
@@ -108,15 +108,7 @@ LINES = ["a", "fails", "returns an error", "nothing", "odd", "no number", "anoth
 def made(executor_class: Any, source: str, variables: dict[str, Any], context: Context, *, shared: bool) -> Any:
     prepared = DOCUMENTS.prepare(source, variables)
     assert prepared.document
-    return executor_class.build(
-        SCHEMA,
-        prepared.document,
-        context_value=context,
-        raw_variable_values=variables,
-        is_awaitable=optimized_is_awaitable,
-        operation_extensions=None,
-        **({"shared": prepared.shared} if shared else {}),
-    )
+    return executor_of(SCHEMA, prepared, executor_class, variables, context, shared=shared)
 
 
 async def twice(source: str, text: str) -> tuple[Any, Any, list[str], bool]:

@@ -58,6 +58,19 @@ async def test_a_cancelled_callers_hold_is_there_once(new_till: NewTill) -> None
     assert till.spending._lanes._lanes == {}
 
 
+def held_back(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Flushes that have written wait before they commit: told by the first event, until the second one is set."""
+    write, written, go_on = writing.write, asyncio.Event(), asyncio.Event()
+
+    async def slow_write(*arguments: Any) -> None:
+        await write(*arguments)
+        written.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(writing, "write", slow_write)
+    return written, go_on
+
+
 async def test_what_another_process_commits_while_a_flush_waits_for_the_lock_is_seen(
     new_till: NewTill, monkeypatch: pytest.MonkeyPatch, urls: Any
 ) -> None:
@@ -68,14 +81,7 @@ async def test_what_another_process_commits_while_a_flush_waits_for_the_lock_is_
     database = Database(urls.app, pool_size=2)
     another = Spending(database, CatalogueCache(database))
     settlement = [(till.pool_id, Settle(held.id, worth(1)))]
-    write, writing_first, go_on = writing.write, asyncio.Event(), asyncio.Event()
-
-    async def slow_write(*arguments: Any) -> None:
-        await write(*arguments)
-        writing_first.set()
-        await go_on.wait()
-
-    monkeypatch.setattr(writing, "write", slow_write)
+    writing_first, go_on = held_back(monkeypatch)
     first = asyncio.create_task(till.spending.submit(till.principal, settlement))
     await writing_first.wait()
     second = asyncio.create_task(another.submit(till.principal, settlement))
@@ -96,14 +102,7 @@ async def test_answers_do_not_wait_for_a_lock_that_the_next_flush_waits_for(
     new_till: NewTill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     till = await new_till(purchased=D(100))
-    write, writing_first, go_on = writing.write, asyncio.Event(), asyncio.Event()
-
-    async def slow_write(*arguments: Any) -> None:
-        await write(*arguments)
-        writing_first.set()
-        await go_on.wait()
-
-    monkeypatch.setattr(writing, "write", slow_write)
+    writing_first, go_on = held_back(monkeypatch)
     first = asyncio.create_task(till.submit(till.reserving("0.1")))
     await writing_first.wait()
     second = asyncio.create_task(till.submit(till.reserving("0.1")))
